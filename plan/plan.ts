@@ -1,0 +1,95 @@
+import type { JsonObject, JsonValue } from './json.ts';
+
+export type StepId = string;
+/** `sha256:` and 64 hexadecimal digits: the address of an artifact's manifest. */
+export type ArtifactDigest = `sha256:${string}`;
+
+export type StepEffect = 'pure' | 'source' | 'external';
+export type StepRole = 'work' | 'train';
+
+export interface RetryPolicy {
+  /** Failures that the step itself reports; attempts lost with their worker are not counted. */
+  readonly maxAttempts: number;
+  readonly backoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
+/**
+ * A JSON value whose strings may hold `${{ }}` expressions. A string that is one whole expression
+ * evaluates to the expression's value and type; expressions inside longer text are put in as text.
+ */
+export type Template = JsonValue;
+
+export interface PlanStep {
+  readonly id: StepId;
+  /** `train`, of `uses: train@1`. */
+  readonly kind: string;
+  readonly version: number;
+  /** Code revision of the kind at the time of compiling. */
+  readonly revision: number;
+  readonly effect: StepEffect;
+  readonly role: StepRole;
+  /** Every step that must end first: those in `${{ steps.X }}` and those in `needs`. */
+  readonly needs: readonly StepId[];
+  readonly with: { readonly [key: string]: Template };
+  /** Expression text without `${{ }}`, or undefined: run when every need completed. */
+  readonly if?: string;
+  /** Worker label, after evaluation (role `train`). */
+  readonly runsOn: Template;
+  readonly retry: RetryPolicy;
+  /** Limit of one attempt. */
+  readonly timeoutMs?: number;
+  readonly description?: string;
+}
+
+/** What a workflow runs: a checked pipeline with its params resolved. JSON only. */
+export interface Plan {
+  readonly name: string;
+  readonly description?: string;
+  readonly params: JsonObject;
+  readonly env: JsonObject;
+  readonly maxParallel: number;
+  /** In the file's order. */
+  readonly steps: readonly PlanStep[];
+  readonly outputs: { readonly [name: string]: Template };
+}
+
+export type StepStatus =
+  | 'pending'
+  | 'running'
+  | 'cached'
+  | 'completed'
+  | 'failed'
+  | 'skipped'
+  | 'paused'
+  | 'cancelled';
+
+export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
+
+export interface StepError {
+  readonly type: string;
+  readonly message: string;
+}
+
+export interface StepState {
+  readonly status: StepStatus;
+  /** Attempt now running or last run, from 1; 0 when the step never ran. */
+  readonly attempt: number;
+  readonly fingerprint?: string;
+  readonly outputs?: JsonObject;
+  readonly error?: StepError;
+  /** Milliseconds since the epoch, by the workflow's clock. */
+  readonly startedAt?: number;
+  readonly endedAt?: number;
+  /** What a person should know of it: `waiting: no worker on QUEUE`, why it was skipped. */
+  readonly note?: string;
+}
+
+/** What the query `state` and `retune show --json` answer. */
+export interface RunState {
+  readonly name: string;
+  readonly status: RunStatus;
+  readonly steps: { readonly [id: StepId]: StepState };
+  readonly outputs: JsonObject;
+  readonly error?: StepError;
+}

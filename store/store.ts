@@ -1,0 +1,67 @@
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { ArtifactDigest } from '../plan/plan.ts';
+
+/** `sha256:` and 64 hexadecimal digits of a blob's bytes. */
+export type BlobDigest = `sha256:${string}`;
+
+/** Opaque version of a ref's value, for compare-and-swap. */
+export type RefVersion = string;
+
+export interface RefValue {
+  readonly value: JsonValue;
+  readonly version: RefVersion;
+}
+
+export interface ArtifactFile {
+  /** Relative, with `/`. */
+  readonly path: string;
+  readonly digest: BlobDigest;
+  readonly size: number;
+}
+
+/** An artifact: a small JSON manifest, addressed by its own digest. It holds no time, host or run. */
+export interface ArtifactManifest {
+  readonly type: string;
+  readonly metadata: JsonObject;
+  /** Ordered by path. */
+  readonly files: readonly ArtifactFile[];
+}
+
+/**
+ * Content-addressed blobs and mutable refs. Every driver passes the same suite (test/store).
+ *
+ * Blobs are immutable; a read verifies the digest. Refs change by compare-and-swap only.
+ */
+export interface Store {
+  /** The URL that opens this store again in another process. */
+  readonly url: string;
+
+  putBlob(bytes: Uint8Array): Promise<{ digest: BlobDigest; size: number }>;
+  /** Copies the file in; the source stays. Never holds it whole in memory. */
+  putFile(path: string): Promise<{ digest: BlobDigest; size: number }>;
+  /** @throws CorruptArtifact (quarantined) or BlobNotFound */
+  getBlob(digest: BlobDigest): Promise<Uint8Array>;
+  /**
+   * A verified local path of the blob's bytes, to read or map; not to be written.
+   * @throws CorruptArtifact (quarantined) or BlobNotFound
+   */
+  getFile(digest: BlobDigest): Promise<string>;
+  hasBlob(digest: BlobDigest): Promise<boolean>;
+  deleteBlob(digest: BlobDigest): Promise<void>;
+
+  getRef(name: string): Promise<RefValue | undefined>;
+  /**
+   * Sets the ref if its version still is `expected` (`undefined`: if it does not exist).
+   * @returns the new version, or undefined when another writer was first
+   */
+  swapRef(
+    name: string,
+    expected: RefVersion | undefined,
+    value: JsonValue,
+  ): Promise<RefVersion | undefined>;
+  deleteRef(name: string): Promise<void>;
+  /** Names of all refs below `prefix` (a folder), sorted. */
+  listRefs(prefix: string): Promise<readonly string[]>;
+}
+
+export type { ArtifactDigest };
