@@ -1,0 +1,117 @@
+/** What workflows and activities say to each other. Types only, no Node. */
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { Plan, RetryPolicy, RunState, StepId } from '../plan/plan.ts';
+
+/** Second argument of the pipeline workflow. */
+export interface PipelineOptions {
+  readonly params?: JsonObject;
+  /** This step and what depends on it run again. */
+  readonly from?: StepId;
+  /** Every step runs again. */
+  readonly force?: boolean;
+  /** The file's name in diagnostics. */
+  readonly source_name?: string;
+}
+
+/** As the Temporal client hands it over: bytes of YAML, YAML as a string, or an object. */
+export type PipelineSource = Uint8Array | string | JsonObject;
+
+export interface RunIdentity {
+  readonly workflowId: string;
+  readonly executionRunId: string;
+}
+
+export interface CompileInput {
+  readonly source: PipelineSource;
+  readonly options: Uint8Array | string | JsonObject | null;
+  readonly run: RunIdentity;
+}
+export interface CompileResult {
+  readonly plan: Plan;
+  readonly options: PipelineOptions;
+}
+
+export interface PrepareRequest {
+  readonly stepId: StepId;
+  readonly kind: string;
+  readonly version: number;
+  readonly revision: number;
+  /** Evaluated `with`, defaults not yet filled in. */
+  readonly inputs: JsonObject;
+  /** What `resolveSource` answered, for kinds of effect source. */
+  readonly upstream?: JsonValue;
+  /** Do not look in the cache. */
+  readonly force: boolean;
+}
+export interface PrepareInput {
+  readonly run: RunIdentity;
+  readonly steps: readonly PrepareRequest[];
+}
+export type PreparedStep =
+  | {
+      readonly kind: 'hit';
+      readonly stepId: StepId;
+      readonly fingerprint: string;
+      readonly outputs: JsonObject;
+    }
+  | { readonly kind: 'miss'; readonly stepId: StepId; readonly fingerprint: string }
+  | {
+      readonly kind: 'invalid';
+      readonly stepId: StepId;
+      readonly error: { readonly type: string; readonly message: string };
+    };
+export interface PrepareResult {
+  readonly steps: readonly PreparedStep[];
+}
+
+export interface ResolveSourceInput {
+  readonly run: RunIdentity;
+  readonly stepId: StepId;
+  readonly kind: string;
+  readonly version: number;
+  readonly revision: number;
+  readonly inputs: JsonObject;
+  readonly retry: RetryPolicy;
+}
+export interface ResolveSourceResult {
+  readonly upstream: JsonValue;
+}
+
+/** Input of the activity of every step kind; its type is the kind's name. */
+export interface RunStepInput {
+  readonly run: RunIdentity;
+  readonly stepId: StepId;
+  readonly kind: string;
+  readonly version: number;
+  readonly revision: number;
+  readonly fingerprint: string;
+  readonly inputs: JsonObject;
+  readonly upstream?: JsonValue;
+  readonly retry: RetryPolicy;
+  readonly force: boolean;
+}
+export interface RunStepResult {
+  readonly outputs: JsonObject;
+  /** Number of the attempt that ended it, from 1. */
+  readonly attempt: number;
+  /** A sentence worth showing, such as that the model was registered before. */
+  readonly note?: string;
+  /** Another worker had published the result meanwhile. */
+  readonly cached?: boolean;
+}
+
+export interface RecordRunInput {
+  readonly run: RunIdentity;
+  readonly state: RunState;
+  readonly endedAt?: number;
+}
+
+export interface ControlActivities {
+  compilePipeline(input: CompileInput): Promise<CompileResult>;
+  prepareSteps(input: PrepareInput): Promise<PrepareResult>;
+  recordRun(input: RecordRunInput): Promise<void>;
+}
+export interface SourceActivities {
+  resolveSource(input: ResolveSourceInput): Promise<ResolveSourceResult>;
+}
+export type StepActivities = Record<string, (input: RunStepInput) => Promise<RunStepResult>>;

@@ -1,0 +1,26 @@
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { RunIdentity } from './contract.ts';
+import type { Store } from '../store/store.ts';
+
+/** What a step's `run` may use: the store, its environment, and ways to report. */
+export interface StepContext {
+  readonly store: Store;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborts on cancellation and on shutdown; `reason` is the Failure to end with. */
+  readonly signal: AbortSignal;
+  readonly run: RunIdentity & { readonly stepId: string };
+  readonly fingerprint: string;
+  /** What `resolve` answered for this run (effect source). */
+  readonly upstream: JsonValue;
+  /** A folder of this attempt alone, removed when it ends. */
+  readonly temporaryDirectory: string;
+  /** Live details, shown while the step runs: step, loss, learning rate, tokens/s, ETA. */
+  progress(details: JsonObject): void;
+  /** Says which optimizer step this attempt began with and from which checkpoint (0: none). */
+  trainingStarted(details: {
+    readonly firstOptimizerStep: number;
+    readonly resumedFromStep: number;
+  }): Promise<void>;
+  /** A sentence shown beside the step's result. */
+  note(text: string): void;
+}

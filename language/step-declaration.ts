@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import type { JsonValue } from '../plan/json.ts';
+import type { ArtifactDigest, StepEffect, StepRole } from '../plan/plan.ts';
+
+export const ARTIFACT_TYPES = [
+  'dataset',
+  'tokenized-dataset',
+  'model',
+  'history',
+  'report',
+  'predictions',
+] as const;
+export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
+
+/** Facts that a schema carries beside its shape; the checks along `${{ }}` read them. */
+export interface SchemaFacts {
+  /** The value is the digest of an artifact of one of these types. */
+  readonly artifact?: readonly ArtifactType[];
+  /** Part of the contract, but its behaviour is not built yet: using it is a diagnostic. */
+  readonly notBuilt?: string;
+}
+
+export const schemaFacts = z.registry<SchemaFacts>();
+
+/** A digest of an artifact of (one of) the given types, as an input or an output of a step. */
+export function artifact(...types: readonly ArtifactType[]): z.ZodType<ArtifactDigest> {
+  const schema = z.custom<ArtifactDigest>(
+    (value) => typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value),
+    { error: `expected the digest of a ${types.join(' or ')} artifact, sha256:<64 hex digits>` },
+  );
+  schemaFacts.add(schema, { artifact: types });
+  return schema;
+}
+
+export type OutputShape = Readonly<Record<string, z.ZodType>>;
+export type OutputsOf<O extends OutputShape> = { readonly [K in keyof O]: z.output<O[K]> };
+
+/**
+ * One kind of step: the only declaration from which the checks, the JSON Schema, the reference
+ * page, the compile-time types and the Temporal activity follow.
+ */
+export interface StepDeclaration<
+  W extends z.ZodObject = z.ZodObject,
+  O extends OutputShape = OutputShape,
+  Context = never,
+> {
+  /** `train`, of `uses: train@1`. */
+  readonly kind: string;
+  readonly version: number;
+  /** Raised when the results of the kind change for equal inputs. */
+  readonly revision: number;
+  readonly effect: StepEffect;
+  readonly role: StepRole;
+  /** One sentence for the reference page. */
+  readonly summary: string;
+  readonly with: W;
+  readonly outputs: O;
+  /** Effect `source`: asks upstream for the revision that `inputs` name now. Part of the fingerprint. */
+  resolve?(context: Context, inputs: z.output<W>): Promise<JsonValue>;
+  /** Heavy and native modules are imported inside. */
+  run(context: Context, inputs: z.output<W>): Promise<OutputsOf<O>>;
+}
+
+/** What the language needs of a kind: everything but its behaviour. */
+export type StepSignature = Omit<StepDeclaration, 'run' | 'resolve'>;
+
+export function defineStep<W extends z.ZodObject, O extends OutputShape, Context>(
+  declaration: StepDeclaration<W, O, Context>,
+): StepDeclaration<W, O, Context> {
+  return declaration;
+}
