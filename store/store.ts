@@ -31,22 +31,28 @@ export interface ArtifactManifest {
  * Content-addressed blobs and mutable refs. Every driver passes the same suite (test/store).
  *
  * Blobs are immutable; a read verifies the digest. Refs change by compare-and-swap only.
+ * A digest that is not one, or a ref's name with an empty part between slashes, is InvalidInput;
+ * a write for which there is no room is DiskFull and leaves nothing behind.
  */
 export interface Store {
   /** The URL that opens this store again in another process. */
   readonly url: string;
 
   putBlob(bytes: Uint8Array): Promise<{ digest: BlobDigest; size: number }>;
-  /** Copies the file in; the source stays. Never holds it whole in memory. */
+  /**
+   * Copies the file in; the source stays. Never holds it whole in memory.
+   * @throws NotFound when there is no such file
+   */
   putFile(path: string): Promise<{ digest: BlobDigest; size: number }>;
-  /** @throws CorruptArtifact (quarantined) or BlobNotFound */
+  /** @throws CorruptArtifact (the blob is quarantined) or NotFound */
   getBlob(digest: BlobDigest): Promise<Uint8Array>;
   /**
    * A verified local path of the blob's bytes, to read or map; not to be written.
-   * @throws CorruptArtifact (quarantined) or BlobNotFound
+   * @throws CorruptArtifact (the blob is quarantined) or NotFound
    */
   getFile(digest: BlobDigest): Promise<string>;
   hasBlob(digest: BlobDigest): Promise<boolean>;
+  /** Nothing happens when the blob is not there. */
   deleteBlob(digest: BlobDigest): Promise<void>;
 
   getRef(name: string): Promise<RefValue | undefined>;
@@ -59,8 +65,9 @@ export interface Store {
     expected: RefVersion | undefined,
     value: JsonValue,
   ): Promise<RefVersion | undefined>;
+  /** A swap that is under way from the deleted value fails. */
   deleteRef(name: string): Promise<void>;
-  /** Names of all refs below `prefix` (a folder), sorted. */
+  /** Names of all refs below `prefix` (a folder; '' for all), at any depth, sorted. */
   listRefs(prefix: string): Promise<readonly string[]>;
 }
 

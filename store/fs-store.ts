@@ -1,0 +1,51 @@
+import { Failure } from '../plan/failures.ts';
+import { FsBlobs } from './fs-blobs.ts';
+import { ensureFolder, errorCode, storeFailure, sweepTemporary } from './fs-files.ts';
+import { FsRefs } from './fs-refs.ts';
+import type { Store } from './store.ts';
+import { join } from 'node:path';
+
+/**
+ * A store in a folder of a local file system, shared by the processes of one machine:
+ * `blobs/`, `refs/`, `quarantine/` for corrupt blobs and `tmp/` for what is being written.
+ *
+ * @param root absolute path
+ * @throws InvalidInput when the folder cannot be made or written
+ */
+export async function openFsStore(root: string): Promise<Store> {
+  await makeFolders(root);
+  const blobs = new FsBlobs(root);
+  const refs = new FsRefs(root);
+  return {
+    url: `file:${root}`,
+    putBlob: (bytes) => blobs.put(bytes),
+    putFile: (path) => blobs.putFile(path),
+    getBlob: (digest) => blobs.get(digest),
+    getFile: (digest) => blobs.getFile(digest),
+    hasBlob: (digest) => blobs.has(digest),
+    deleteBlob: (digest) => blobs.delete(digest),
+    getRef: (name) => refs.get(name),
+    swapRef: (name, expected, value) => refs.swap(name, expected, value),
+    deleteRef: (name) => refs.delete(name),
+    listRefs: (prefix) => refs.list(prefix),
+  };
+}
+
+async function makeFolders(root: string): Promise<void> {
+  try {
+    for (const folder of ['blobs/sha256', 'refs', 'quarantine', 'tmp']) {
+      await ensureFolder(join(root, folder));
+    }
+    await sweepTemporary(root);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'EEXIST' || code === 'ENOTDIR') {
+      throw new Failure(
+        'InvalidInput',
+        `the store ${root} is not a folder: set RETUNE_STORE to a new or an existing folder`,
+        { cause: error },
+      );
+    }
+    throw storeFailure(error, root);
+  }
+}
