@@ -1,0 +1,149 @@
+import koffi from 'koffi';
+import { Failure } from '../../plan/failures.ts';
+
+/** An address that ONNX Runtime gave out. */
+export type Pointer = bigint;
+/** `OrtStatus*`: null when the call succeeded. */
+export type StatusPointer = Pointer | null;
+/** Where a function writes the pointer that it returns: element 0. */
+export type PointerOut = [Pointer | null];
+
+const VOID = 'void*';
+const STRING = 'const char*';
+const OUT = koffi.out(koffi.pointer(VOID));
+
+/**
+ * The functions of `struct OrtApi` that we call: position in the struct, result, arguments.
+ * The struct only ever grows at its end, so a position never changes.
+ * Source: onnxruntime_c_api.h of ONNX Runtime, counting the members of OrtApi from 0.
+ */
+const FUNCTIONS = {
+  GetErrorCode: [1, 'int', [VOID]],
+  GetErrorMessage: [2, STRING, [VOID]],
+  CreateEnv: [3, VOID, ['int', STRING, OUT]],
+  CreateSessionFromArray: [8, VOID, [VOID, VOID, 'size_t', VOID, OUT]],
+  Run: [9, VOID, [VOID, VOID, VOID, VOID, 'size_t', VOID, 'size_t', VOID]],
+  CreateSessionOptions: [10, VOID, [OUT]],
+  DisableMemPattern: [17, VOID, [VOID]],
+  DisableCpuMemArena: [19, VOID, [VOID]],
+  SetSessionGraphOptimizationLevel: [23, VOID, [VOID, 'int']],
+  SetIntraOpNumThreads: [24, VOID, [VOID, 'int']],
+  CreateTensorWithDataAsOrtValue: [49, VOID, [VOID, VOID, 'size_t', VOID, 'size_t', 'int', OUT]],
+  CreateCpuMemoryInfo: [69, VOID, ['int', 'int', OUT]],
+  ReleaseStatus: [93, 'void', [VOID]],
+  ReleaseSession: [95, 'void', [VOID]],
+  ReleaseValue: [96, 'void', [VOID]],
+  ReleaseSessionOptions: [100, 'void', [VOID]],
+  AddSessionConfigEntry: [130, VOID, [VOID, STRING, STRING]],
+} as const;
+
+/** Oldest version of the C API that has every function above. */
+const API_VERSION = 17;
+
+/** The functions of FUNCTIONS with their types. Buffers are passed as views, without a copy. */
+export interface OrtApi {
+  GetErrorCode(status: Pointer): number;
+  GetErrorMessage(status: Pointer): string;
+  CreateEnv(logLevel: number, id: string, out: PointerOut): StatusPointer;
+  CreateSessionFromArray(
+    env: Pointer,
+    model: Uint8Array,
+    length: number,
+    options: Pointer,
+    out: PointerOut,
+  ): StatusPointer;
+  Run: { async(...args: RunArguments): void };
+  CreateSessionOptions(out: PointerOut): StatusPointer;
+  DisableMemPattern(options: Pointer): StatusPointer;
+  DisableCpuMemArena(options: Pointer): StatusPointer;
+  SetSessionGraphOptimizationLevel(options: Pointer, level: number): StatusPointer;
+  SetIntraOpNumThreads(options: Pointer, threads: number): StatusPointer;
+  CreateTensorWithDataAsOrtValue(
+    memoryInfo: Pointer,
+    data: NodeJS.TypedArray,
+    byteLength: number,
+    shape: BigInt64Array,
+    rank: number,
+    elementType: number,
+    out: PointerOut,
+  ): StatusPointer;
+  CreateCpuMemoryInfo(allocator: number, memory: number, out: PointerOut): StatusPointer;
+  ReleaseStatus(status: Pointer): void;
+  ReleaseSession(session: Pointer): void;
+  ReleaseValue(value: Pointer): void;
+  ReleaseSessionOptions(options: Pointer): void;
+  AddSessionConfigEntry(options: Pointer, key: string, value: string): StatusPointer;
+}
+
+/** Names and values are arrays of addresses; the callback comes on the event loop. */
+type RunArguments = [
+  session: Pointer,
+  runOptions: null,
+  inputNames: BigUint64Array,
+  inputs: BigUint64Array,
+  inputCount: number,
+  outputNames: BigUint64Array,
+  outputCount: number,
+  outputs: BigUint64Array,
+  callback: (error: Error | null, status: StatusPointer) => void,
+];
+
+export interface OrtLibrary {
+  readonly api: OrtApi;
+  /** As `1.30.0`. */
+  readonly version: string;
+}
+
+/**
+ * Loads the library and finds the functions. Loading it twice gives the same one.
+ * @throws DeviceUnavailable when it does not load or is too old
+ */
+export function loadOrtLibrary(path: string): OrtLibrary {
+  const base = apiBase(path);
+  const [getApi, getVersion] = pointers(base, 2);
+  const version = String(call(getVersion, STRING, []));
+  const api = call(getApi, VOID, ['uint32_t'], API_VERSION);
+  if (typeof api !== 'bigint') {
+    throw new Failure(
+      'DeviceUnavailable',
+      `ONNX Runtime ${version} at ${path} has no C API version ${API_VERSION}; ` +
+        `expected ONNX Runtime 1.17 or newer: run "npm ci" again`,
+    );
+  }
+  const last = Math.max(...Object.values(FUNCTIONS).map(([index]) => index));
+  const table = pointers(api, last + 1);
+  const functions = Object.entries(FUNCTIONS).map(([name, [index, result, args]]) => [
+    name,
+    koffi.decode(table[index], koffi.proto(result, [...args])) as unknown,
+  ]);
+  return { api: Object.fromEntries(functions) as OrtApi, version };
+}
+
+function apiBase(path: string): Pointer {
+  try {
+    return koffi.load(path).func('OrtGetApiBase', VOID, [])() as Pointer;
+  } catch (error) {
+    throw new Failure(
+      'DeviceUnavailable',
+      `ONNX Runtime does not load from ${path}: ${error instanceof Error ? error.message : String(error)}; ` +
+        'run "npm ci" again, on a system with glibc 2.28 or newer',
+      { cause: error },
+    );
+  }
+}
+
+function pointers(address: Pointer, count: number): readonly Pointer[] {
+  return koffi.decode(address, koffi.array(VOID, count)) as Pointer[];
+}
+
+function call(
+  address: Pointer | undefined,
+  result: string,
+  args: readonly string[],
+  ...values: readonly unknown[]
+): unknown {
+  const decoded = koffi.decode(address, koffi.proto(result, [...args])) as (
+    ...values: readonly unknown[]
+  ) => unknown;
+  return decoded(...values);
+}

@@ -1,0 +1,85 @@
+import type { OrtApi, Pointer } from './ort-api.ts';
+import { pointerFrom } from './ort-status.ts';
+
+/** Element types of tensors: ONNX's number (onnx.proto, TensorProto.DataType) and view. */
+const ELEMENTS = {
+  float32: { code: 1, view: Float32Array },
+  int32: { code: 6, view: Int32Array },
+  int64: { code: 7, view: BigInt64Array },
+  bool: { code: 9, view: Uint8Array },
+  uint32: { code: 12, view: Uint32Array },
+} as const;
+
+export type ElementType = keyof typeof ELEMENTS;
+
+/** The view that holds a tensor's elements. */
+export type TensorData<E extends ElementType = ElementType> = InstanceType<
+  (typeof ELEMENTS)[E]['view']
+>;
+
+/** Bytes to which all tensor memory is aligned: one cache line, one AVX-512 register. */
+export const TENSOR_ALIGNMENT = 64;
+
+/** A tensor over the caller's memory: ONNX Runtime reads and writes `data` in place. */
+export interface Tensor<E extends ElementType = ElementType> {
+  readonly elementType: E;
+  readonly shape: readonly number[];
+  readonly data: TensorData<E>;
+  /** `OrtValue*`, for Session.run. */
+  readonly pointer: Pointer;
+  /** Gives the value back; the memory stays the caller's. */
+  release(): void;
+}
+
+export interface TensorInput<E extends ElementType> {
+  readonly elementType: E;
+  readonly shape: readonly number[];
+  /** Elements in row-major order; it must hold exactly the shape's number of them. */
+  readonly data: TensorData<E>;
+}
+
+/** Zeroed memory for a tensor that neither moves nor is freed while a view of it lives. */
+export function allocateTensorData<E extends ElementType>(
+  elementType: E,
+  elements: number,
+): TensorData<E> {
+  const { view: View } = ELEMENTS[elementType];
+  // Small ArrayBuffers may live on the JavaScript heap, which moves; shared memory never does.
+  const bytes = new SharedArrayBuffer(Math.max(elements, 1) * View.BYTES_PER_ELEMENT);
+  return new View(bytes as unknown as ArrayBuffer, 0, elements) as TensorData<E>;
+}
+
+/** Wraps memory as a tensor. The tensor keeps the memory alive until it is released. */
+export function createTensor<E extends ElementType>(
+  api: OrtApi,
+  memoryInfo: Pointer,
+  input: TensorInput<E>,
+): Tensor<E> {
+  const { elementType, shape, data } = input;
+  const elements = shape.reduce((product, length) => product * length, 1);
+  if (data.length !== elements) {
+    throw new Error(
+      `internal: a tensor [${shape.join(',')}] holds ${elements} elements, its memory ${data.length}`,
+    );
+  }
+  // Reading .buffer moves a view that still lives on the JavaScript heap out of it, for good.
+  if (data.buffer.byteLength < data.byteLength) throw new Error('internal: detached tensor memory');
+  const pointer = pointerFrom(api, 'creating a tensor', (out) =>
+    api.CreateTensorWithDataAsOrtValue(
+      memoryInfo,
+      data,
+      data.byteLength,
+      BigInt64Array.from(shape, BigInt),
+      shape.length,
+      ELEMENTS[elementType].code,
+      out,
+    ),
+  );
+  let isReleased = false;
+  const release = (): void => {
+    if (isReleased) return;
+    isReleased = true;
+    api.ReleaseValue(pointer);
+  };
+  return { elementType, shape, data, pointer, release };
+}
