@@ -1,0 +1,324 @@
+import { ExpressionError as EngineError, Lexer, Parser } from '@actions/expressions';
+import { Star } from '@actions/expressions/ast';
+import type { Expr, ExprVisitor, IndexAccess } from '@actions/expressions/ast';
+import type { Token } from '@actions/expressions/lexer';
+import { TokenType } from '@actions/expressions/lexer';
+
+/** What `${{ }}` may read. */
+export const CONTEXTS = ['params', 'steps', 'env', 'run'] as const;
+/** Part of the language, not built yet. */
+export const CONTEXTS_NOT_BUILT = ['matrix', 'secrets'] as const;
+/** GitHub's functions, by the names that documents use. */
+export const FUNCTIONS = [
+  'case',
+  'contains',
+  'endsWith',
+  'format',
+  'fromJSON',
+  'join',
+  'startsWith',
+  'toJSON',
+] as const;
+/** Functions of an `if` alone. */
+export const STATUS_FUNCTIONS = ['success', 'failure', 'always', 'cancelled'] as const;
+
+const MAX_LENGTH = 4096;
+const KNOWN_FUNCTIONS: ReadonlySet<string> = new Set(
+  [...FUNCTIONS, ...STATUS_FUNCTIONS].map((name) => name.toLowerCase()),
+);
+
+/** One step into a value: `.name`, `['name']`, `[0]`, `.*`, or an index known at run time only. */
+export type PathSegment = { readonly start: number; readonly end: number } & (
+  | { readonly kind: 'name'; readonly name: string }
+  | { readonly kind: 'index'; readonly index: number }
+  | { readonly kind: 'star' }
+  | { readonly kind: 'dynamic' }
+);
+
+/** A read of a context: `steps.data.outputs.rows`. Offsets are into the expression's text. */
+export interface Reference {
+  /** In lower case. */
+  readonly context: string;
+  readonly path: readonly PathSegment[];
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface FunctionUse {
+  /** In lower case. */
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface Expression {
+  readonly text: string;
+  readonly tree: Expr;
+  readonly references: readonly Reference[];
+  readonly functions: readonly FunctionUse[];
+  /** Set when the expression is this reference and nothing else. */
+  readonly plain?: Reference;
+  /** The type that the outermost operator gives, where it alone decides. */
+  readonly type?: 'boolean' | 'string';
+}
+
+export type ExpressionProblem = 'syntax' | 'unknown-context' | 'unknown-function' | 'evaluation';
+
+/** An expression that cannot be read or evaluated; offsets are into its text. */
+export class ExpressionError extends Error {
+  override readonly name = 'ExpressionError';
+  readonly problem: ExpressionProblem;
+  /** The name or symbol that is wrong. */
+  readonly found: string;
+  readonly start: number;
+  readonly end: number;
+
+  constructor(
+    problem: ExpressionProblem,
+    message: string,
+    place: { readonly found: string; readonly start: number; readonly end: number },
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.problem = problem;
+    this.found = place.found;
+    this.start = place.start;
+    this.end = place.end;
+  }
+}
+
+/**
+ * Reads the text of one expression, without its `${{ }}`.
+ *
+ * @throws ExpressionError with the place in `text`
+ */
+export function parseExpression(text: string): Expression {
+  const whole = { found: text, start: 0, end: text.length };
+  if (text.trim() === '') {
+    throw new ExpressionError('syntax', 'the expression is empty; write a value inside', whole);
+  }
+  if (text.length > MAX_LENGTH) {
+    const message = `the expression has ${text.length} characters; expected at most ${MAX_LENGTH}`;
+    throw new ExpressionError('syntax', message, whole);
+  }
+  const lines = lineStarts(text);
+  const tree = parseTree(text, lines);
+  const reader = new ReferenceReader(lines);
+  const plain = tree.accept(reader);
+  const { references, functions } = reader;
+  const unknown = functions.find(({ name }) => !KNOWN_FUNCTIONS.has(name));
+  if (unknown !== undefined) throw unknownFunction(text.slice(unknown.start, unknown.end), unknown);
+  return {
+    text,
+    tree,
+    references,
+    functions,
+    ...(plain?.reference !== undefined && { plain: plain.reference }),
+    ...(plain?.type !== undefined && { type: plain.type }),
+  };
+}
+
+export type TemplateSegment =
+  | { readonly kind: 'text'; readonly text: string }
+  /** `start` is the offset of the inner text; `isClosed` is false when `}}` is missing. */
+  | {
+      readonly kind: 'expression';
+      readonly text: string;
+      readonly start: number;
+      readonly isClosed: boolean;
+    };
+
+/** Cuts text into what stands as it is and what stands in `${{ }}`; `}}` in a quoted string does not end one. */
+export function templateSegments(text: string): readonly TemplateSegment[] {
+  const segments: TemplateSegment[] = [];
+  let position = 0;
+  for (;;) {
+    const open = text.indexOf('${{', position);
+    if (open < 0) break;
+    if (open > position) segments.push({ kind: 'text', text: text.slice(position, open) });
+    const start = open + 3;
+    const close = closingBraces(text, start);
+    const isClosed = close >= 0;
+    const end = isClosed ? close : text.length;
+    segments.push({ kind: 'expression', text: text.slice(start, end), start, isClosed });
+    position = isClosed ? close + 2 : text.length;
+  }
+  if (position < text.length) segments.push({ kind: 'text', text: text.slice(position) });
+  return segments;
+}
+
+function closingBraces(text: string, from: number): number {
+  let isQuoted = false;
+  for (let at = from; at < text.length; at += 1) {
+    if (text[at] === "'") isQuoted = !isQuoted;
+    else if (!isQuoted && text[at] === '}' && text[at + 1] === '}') return at;
+  }
+  return -1;
+}
+
+function parseTree(text: string, lines: readonly number[]): Expr {
+  try {
+    const { tokens } = new Lexer(text).lex();
+    for (const token of tokens) {
+      // The lexer undoes only the first '' of a string.
+      if (token.type === TokenType.STRING) {
+        token.value = token.lexeme.slice(1, -1).replaceAll("''", "'");
+      }
+    }
+    const contexts = [...CONTEXTS, ...CONTEXTS_NOT_BUILT];
+    const statuses = STATUS_FUNCTIONS.map((name) => ({ name, minArgs: 0, maxArgs: 0 }));
+    return new Parser(tokens, contexts, statuses).parse();
+  } catch (error) {
+    throw syntaxError(text, lines, error);
+  }
+}
+
+function syntaxError(text: string, lines: readonly number[], error: unknown): ExpressionError {
+  if (!(error instanceof Error)) throw error;
+  if (error instanceof EngineError) {
+    const start = offsetOf(error.pos, lines);
+    const found = /: '([^]*)'$/.exec(error.message)?.[1] ?? '';
+    const place = { found, start, end: Math.min(text.length, start + found.length) };
+    const [reason = ''] = error.message.split(':');
+    if (reason === 'Unrecognized named-value') return unknownContext(place);
+    if (reason === 'Unrecognized function') return unknownFunction(place.found, place);
+    if (reason === 'Unexpected symbol') return unexpectedSymbol(text, place);
+    const message = `${lowerFirst(reason)} at '${place.found}'`;
+    return new ExpressionError('syntax', message, place, { cause: error });
+  }
+  // The lexer's own errors: Unexpected symbol: 'X'. Located at position N within expression: ...
+  const position = /Located at position (\d+) within expression/.exec(error.message)?.[1];
+  const start = position === undefined ? 0 : Number(position) - 1;
+  const found = /^Unexpected symbol: '([^]*)'\. Located at/.exec(error.message)?.[1] ?? text;
+  return unexpectedSymbol(text, { found, start, end: start + found.length });
+}
+
+interface Place {
+  readonly found: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+function unknownContext(place: Place): ExpressionError {
+  const message = `unknown name '${place.found}'; expected one of ${CONTEXTS.join(', ')}`;
+  return new ExpressionError('unknown-context', message, place);
+}
+
+function unknownFunction(found: string, place: Omit<Place, 'found'>): ExpressionError {
+  const message = `unknown function '${found}'; expected one of ${FUNCTIONS.join(', ')}`;
+  return new ExpressionError('unknown-function', message, { ...place, found });
+}
+
+function unexpectedSymbol(text: string, place: Place): ExpressionError {
+  const { found, start } = place;
+  const before = text.slice(0, start).trim();
+  const remedies: readonly (readonly [boolean, string])[] = [
+    [found.startsWith("'"), 'close the string with a single quote'],
+    [found.includes('"'), 'write strings in single quotes'],
+    [found.startsWith('='), "compare with '=='"],
+    [found.startsWith('&') || found === 'and', "write '&&'"],
+    [found.startsWith('|') || found === 'or', "write '||'"],
+    [found === 'not' || before === 'not', "write '!'"],
+    [found.startsWith('$'), 'leave out the inner ${{'],
+    [/^[-+*/%]|\d[-+*/%]/.test(found), 'expressions have no arithmetic'],
+  ];
+  const remedy = remedies.find(([applies]) => applies)?.[1];
+  const message = `unexpected '${found}'${remedy === undefined ? '' : `; ${remedy}`}`;
+  return new ExpressionError('syntax', message, place);
+}
+
+interface Reading {
+  readonly reference?: Reference;
+  readonly type?: 'boolean' | 'string';
+}
+
+/** Collects references and function uses; answers with what the node itself is. */
+class ReferenceReader implements ExprVisitor<Reading> {
+  readonly references: Reference[] = [];
+  readonly functions: FunctionUse[] = [];
+  readonly #lines: readonly number[];
+
+  constructor(lines: readonly number[]) {
+    this.#lines = lines;
+  }
+
+  visitLiteral(): Reading {
+    return {};
+  }
+  visitUnary(node: Parameters<ExprVisitor<Reading>['visitUnary']>[0]): Reading {
+    node.expr.accept(this);
+    return { type: 'boolean' };
+  }
+  visitBinary(node: Parameters<ExprVisitor<Reading>['visitBinary']>[0]): Reading {
+    node.left.accept(this);
+    node.right.accept(this);
+    return { type: 'boolean' };
+  }
+  visitLogical(node: Parameters<ExprVisitor<Reading>['visitLogical']>[0]): Reading {
+    for (const argument of node.args) argument.accept(this);
+    return {};
+  }
+  visitGrouping(node: Parameters<ExprVisitor<Reading>['visitGrouping']>[0]): Reading {
+    return node.group.accept(this);
+  }
+  visitFunctionCall(node: Parameters<ExprVisitor<Reading>['visitFunctionCall']>[0]): Reading {
+    const name = node.functionName.lexeme.toLowerCase();
+    this.functions.push({ name, ...tokenRange(node.functionName, this.#lines) });
+    for (const argument of node.args) argument.accept(this);
+    if (name === 'format' || name === 'join' || name === 'tojson') return { type: 'string' };
+    return name === 'fromjson' || name === 'case' ? {} : { type: 'boolean' };
+  }
+  visitContextAccess(node: Parameters<ExprVisitor<Reading>['visitContextAccess']>[0]): Reading {
+    const context = node.name.lexeme.toLowerCase();
+    return this.#add({ context, path: [], ...tokenRange(node.name, this.#lines) });
+  }
+  visitIndexAccess(node: IndexAccess): Reading {
+    const { reference } = node.expr.accept(this);
+    const segment = this.#segment(node, reference?.end ?? 0);
+    if (reference === undefined) return {};
+    this.references.splice(this.references.indexOf(reference), 1);
+    return this.#add({ ...reference, path: [...reference.path, segment], end: segment.end });
+  }
+
+  #add(reference: Reference): Reading {
+    this.references.push(reference);
+    return { reference };
+  }
+
+  #segment({ index }: IndexAccess, end: number): PathSegment {
+    if (index instanceof Star) return { kind: 'star', start: end, end };
+    const known = literalOf(index);
+    if (known === undefined) {
+      index.accept(this);
+      return { kind: 'dynamic', start: end, end };
+    }
+    const place = tokenRange(known.token, this.#lines);
+    if (typeof known.value === 'number') return { kind: 'index', index: known.value, ...place };
+    return { kind: 'name', name: known.value, ...place };
+  }
+}
+
+function literalOf(node: Expr): { token: Token; value: string | number } | undefined {
+  if (!('literal' in node) || !('token' in node)) return undefined;
+  const { literal, token } = node as { literal: { value?: unknown }; token: Token };
+  const { value } = literal;
+  return typeof value === 'string' || typeof value === 'number' ? { token, value } : undefined;
+}
+
+function lineStarts(text: string): readonly number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
+
+function tokenRange({ range }: Token, lines: readonly number[]): { start: number; end: number } {
+  return { start: offsetOf(range.start, lines), end: offsetOf(range.end, lines) };
+}
+
+function offsetOf(place: { line: number; column: number }, lines: readonly number[]): number {
+  return (lines[place.line] ?? 0) + place.column;
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

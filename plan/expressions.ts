@@ -1,0 +1,210 @@
+import { Evaluator } from '@actions/expressions';
+import type { data } from '@actions/expressions';
+import { fromExpressionData, isTruthy, toExpressionData } from './expression-data.ts';
+import {
+  CONTEXTS_NOT_BUILT,
+  ExpressionError,
+  parseExpression,
+  templateSegments,
+} from './expression-syntax.ts';
+import type { Expression, Reference } from './expression-syntax.ts';
+import type { JsonObject, JsonValue } from './json.ts';
+import type { StepStatus, Template } from './plan.ts';
+
+export { ExpressionError, parseExpression, templateSegments } from './expression-syntax.ts';
+export type { Expression, Reference } from './expression-syntax.ts';
+
+type ExpressionData = ReturnType<Evaluator['evaluate']>;
+type EngineFunctions = NonNullable<ConstructorParameters<typeof Evaluator>[2]>;
+
+/** What the status functions of an `if` answer for one step; `always()` is true. */
+export interface ConditionStatus {
+  readonly success: boolean;
+  readonly failure: boolean;
+  readonly cancelled: boolean;
+}
+
+/** `steps.ID.result`, with GitHub's values. */
+export const STEP_RESULTS = ['success', 'failure', 'skipped', 'cancelled'] as const;
+export type StepResult = (typeof STEP_RESULTS)[number];
+
+/** What `steps.ID.result` reads for a step that has ended; undefined while it has not. */
+export function stepResult(status: StepStatus): StepResult | undefined {
+  switch (status) {
+    case 'completed':
+    case 'cached':
+      return 'success';
+    case 'failed':
+      return 'failure';
+    case 'skipped':
+      return 'skipped';
+    case 'cancelled':
+      return 'cancelled';
+    case 'pending':
+    case 'running':
+    case 'paused':
+      return undefined;
+  }
+}
+
+/**
+ * Every read of a context in the expressions of a template, in order.
+ *
+ * @throws ExpressionError when an expression cannot be read
+ */
+export function references(template: Template): readonly Reference[] {
+  if (typeof template === 'string') {
+    return templateSegments(template).flatMap((segment) =>
+      segment.kind === 'text' ? [] : parseExpression(segment.text).references,
+    );
+  }
+  if (template === null || typeof template !== 'object') return [];
+  return Object.values(template).flatMap(references);
+}
+
+/**
+ * A template with its expressions replaced by their values. A string that is one whole `${{ }}`
+ * becomes the value with its type; inside longer text a value is put in as text (null as nothing).
+ *
+ * @param contexts `{ params, steps, env, run }`; a property that is not there reads null
+ * @throws ExpressionError naming the expression, when it cannot be evaluated
+ */
+export function evaluateTemplate(template: Template, contexts: JsonObject): JsonValue {
+  if (typeof template === 'string') return evaluateText(template, contexts);
+  if (template === null || typeof template !== 'object') return template;
+  if (Array.isArray(template)) return template.map((item) => evaluateTemplate(item, contexts));
+  return Object.fromEntries(
+    Object.entries(template).map(([key, value]) => [key, evaluateTemplate(value, contexts)]),
+  );
+}
+
+/**
+ * Whether an `if` holds. As in GitHub Actions, one without a status function is
+ * `success() && (...)`.
+ *
+ * @param text the expression, with or without `${{ }}`
+ * @throws ExpressionError naming the expression, when it cannot be evaluated
+ */
+export function evaluateCondition(
+  text: string,
+  contexts: JsonObject,
+  status: ConditionStatus,
+): boolean {
+  const expression = parseExpression(conditionText(text));
+  if (!hasStatusFunction(expression) && !status.success) return false;
+  return isTruthy(evaluate(expression, contexts, status));
+}
+
+/** The expression of an `if` without the `${{ }}` around it, which GitHub lets one leave out. */
+export function conditionText(text: string): string {
+  const trimmed = text.trim();
+  const segments = templateSegments(trimmed);
+  const [only] = segments;
+  const isWhole = segments.length === 1 && only?.kind === 'expression' && only.isClosed;
+  return isWhole ? only.text.trim() : trimmed;
+}
+
+/** The value of one expression that is not an `if`. */
+export function evaluateExpression(expression: Expression, contexts: JsonObject): JsonValue {
+  return guarded(expression, () => fromExpressionData(evaluate(expression, contexts)));
+}
+
+function hasStatusFunction(expression: Expression): boolean {
+  return expression.functions.some(({ name }) => STATUS_VALUES.has(name));
+}
+
+function evaluateText(text: string, contexts: JsonObject): JsonValue {
+  if (!text.includes('${{')) return text;
+  const segments = templateSegments(text);
+  const [only] = segments;
+  if (segments.length === 1 && only?.kind === 'expression') {
+    return evaluateExpression(parseSegment(only, text), contexts);
+  }
+  return segments
+    .map((segment) => {
+      if (segment.kind === 'text') return segment.text;
+      const expression = parseSegment(segment, text);
+      return guarded(expression, () => asText(evaluate(expression, contexts)));
+    })
+    .join('');
+}
+
+function parseSegment(segment: { text: string; isClosed: boolean }, whole: string): Expression {
+  if (segment.isClosed) return parseExpression(segment.text);
+  const place = { found: whole, start: 0, end: whole.length };
+  throw new ExpressionError('syntax', `'${whole}' has '\${{' without '}}'`, place);
+}
+
+/** GitHub writes `Object` and `Array` here, which nobody wants in a path or a name. */
+function asText(value: ExpressionData): string {
+  if (value.primitive) return value.coerceString();
+  const kind = value.coerceString() === 'Array' ? 'list' : 'map';
+  throw new Error(`its value is a ${kind}, which cannot stand inside text; use toJSON() or join()`);
+}
+
+const STATUS_VALUES: ReadonlyMap<string, (status: ConditionStatus) => boolean> = new Map([
+  ['success', (status: ConditionStatus) => status.success],
+  ['failure', (status: ConditionStatus) => status.failure],
+  ['cancelled', (status: ConditionStatus) => status.cancelled],
+  ['always', () => true],
+]);
+
+function evaluate(
+  expression: Expression,
+  contexts: JsonObject,
+  status?: ConditionStatus,
+): ExpressionData {
+  return guarded(expression, () => {
+    const notBuilt = expression.references.find(({ context }) =>
+      CONTEXTS_NOT_BUILT.some((name) => name === context),
+    );
+    if (notBuilt !== undefined) throw new Error(`'${notBuilt.context}' is not built yet`);
+    const all = { params: {}, steps: {}, env: {}, run: {}, ...contexts };
+    // A JSON object is always converted to a dictionary.
+    const dictionary = toExpressionData(all) as data.Dictionary;
+    return new Evaluator(expression.tree, dictionary, engineFunctions(status)).evaluate();
+  });
+}
+
+/** The status functions, and JSON without the engine's dictionary, which loses keys. */
+function engineFunctions(status: ConditionStatus | undefined): EngineFunctions {
+  const functions: EngineFunctions = new Map();
+  for (const [name, answer] of STATUS_VALUES) {
+    const call = (): ExpressionData => {
+      if (status === undefined) throw new Error(`${name}() can be used only in an if`);
+      return toExpressionData(answer(status));
+    };
+    functions.set(name, { name, minArgs: 0, maxArgs: 0, call });
+  }
+  const one = { minArgs: 1, maxArgs: 1 };
+  functions.set('fromjson', { name: 'fromJSON', ...one, call: fromJson });
+  functions.set('tojson', { name: 'toJSON', ...one, call: toJson });
+  return functions;
+}
+
+function fromJson(value?: ExpressionData): ExpressionData {
+  const text = value?.coerceString() ?? '';
+  try {
+    return toExpressionData(JSON.parse(text) as JsonValue);
+  } catch (error) {
+    const shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+    throw new Error(`fromJSON() was given '${shown}', which is not JSON`, { cause: error });
+  }
+}
+
+function toJson(value?: ExpressionData): ExpressionData {
+  const json = value === undefined ? null : fromExpressionData(value);
+  return toExpressionData(JSON.stringify(json, null, 2));
+}
+
+function guarded<T>(expression: Expression, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof ExpressionError || !(error instanceof Error)) throw error;
+    const text = expression.text.trim();
+    const place = { found: text, start: 0, end: expression.text.length };
+    const message = `cannot evaluate '\${{ ${text} }}': ${error.message}`;
+    throw new ExpressionError('evaluation', message, place, { cause: error });
+  }
+}
