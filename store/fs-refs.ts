@@ -115,12 +115,7 @@ export class FsRefs {
       await file.sync();
       await ensureFolder(folder);
       if (latest !== undefined) await markAccepted(latest.file);
-      try {
-        await link(path, join(folder, String(number)));
-      } catch (error) {
-        if (errorCode(error) === 'EEXIST') return undefined;
-        throw error;
-      }
+      if (!(await linkIfFree(path, join(folder, String(number))))) return undefined;
       const generations = await listGenerations(folder);
       if (highestOf(generations) > number && !(await isAccepted(file))) return undefined;
       await syncFolder(folder);
@@ -148,6 +143,31 @@ export class FsRefs {
       } finally {
         await file.close();
       }
+    }
+  }
+}
+
+/** @returns whether the name was free */
+async function linkIfFree(path: string, name: string): Promise<boolean> {
+  try {
+    await link(path, name);
+    return true;
+  } catch (error) {
+    switch (errorCode(error)) {
+      case 'EEXIST':
+        return false;
+      case 'EPERM':
+      case 'ENOSYS':
+      case 'ENOTSUP':
+      case 'EOPNOTSUPP':
+        throw new Failure(
+          'InvalidInput',
+          `the file system of ${name} has no hard links, which the store needs: set RETUNE_STORE ` +
+            'to a folder on a local file system such as ext4, xfs or APFS',
+          { cause: error },
+        );
+      default:
+        throw error;
     }
   }
 }

@@ -1,0 +1,210 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { Failure } from '../plan/failures.ts';
+import type { JsonValue } from '../plan/json.ts';
+import type { StepId } from '../plan/plan.ts';
+import { readManifest } from './artifacts.ts';
+import { getRecord, listRecords, updateRecord } from './records.ts';
+import type { ArtifactDigest, Store } from './store.ts';
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
+const ALIAS = /^[A-Za-z][A-Za-z0-9._-]*$/;
+/** The alias that a name alone stands for. */
+const DEFAULT_ALIAS = 'champion';
+
+/** The run and the step of it that did something. */
+export interface StepOfRun {
+  readonly run: string;
+  readonly step: StepId;
+}
+
+export interface ModelVersion {
+  /** From 1. */
+  readonly version: number;
+  readonly model: ArtifactDigest;
+  readonly evaluation?: ArtifactDigest;
+  readonly lineage: JsonValue;
+  readonly registeredBy: StepOfRun;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  /** Who set which alias to this version. */
+  readonly promotions: readonly ({ readonly alias: string } & StepOfRun)[];
+}
+
+export interface RegisteredModel {
+  readonly name: string;
+  /** The oldest first. */
+  readonly versions: readonly ModelVersion[];
+  /** Version number by alias. */
+  readonly aliases: { readonly [alias: string]: number };
+}
+
+export interface Registration extends StepOfRun {
+  readonly name: string;
+  readonly model: ArtifactDigest;
+  readonly evaluation?: ArtifactDigest;
+  readonly lineage?: JsonValue;
+  readonly alias?: string;
+  /** Whether the alias moves to this version. */
+  readonly promote: 'always' | 'never';
+}
+
+export interface RegistrationResult {
+  readonly version: number;
+  /** The aliases that stand for this version now. */
+  readonly aliases: readonly string[];
+  /** Whether this very model had been registered under the name before. */
+  readonly existing: boolean;
+}
+
+export interface ResolvedModel {
+  readonly name: string;
+  readonly version: ModelVersion;
+  readonly aliases: readonly string[];
+}
+
+/**
+ * Registers a model's next version under a name, or finds the version that has this very model.
+ * The same step of the same run moves an alias once: a late retry does not take it back from a
+ * version that was promoted since.
+ *
+ * @throws InvalidInput for a bad name or alias, or when `model` is no model
+ */
+export async function register(
+  store: Store,
+  registration: Registration,
+): Promise<RegistrationResult> {
+  const { name, model, alias } = registration;
+  requireForm(name, NAME, 'model name', 'letters, digits, . _ - and / between parts');
+  if (alias !== undefined) {
+    requireForm(alias, ALIAS, 'alias', 'a letter, then letters, digits, . _ -');
+  }
+  await readManifest(store, model, 'model');
+  let existing = false;
+  const record = await updateRecord<RegisteredModel>(store, modelRef(name), (current) => {
+    const registered = current ?? { name, versions: [], aliases: {} };
+    existing = registered.versions.some((version) => version.model === model);
+    return promote(existing ? registered : addVersion(registered, registration), registration);
+  });
+  const { version } = record.versions.find((candidate) => candidate.model === model)!;
+  return { version, aliases: aliasesOf(record, version), existing };
+}
+
+/**
+ * The version that `name`, `name@alias` or `name@version` stands for. A name alone is its alias
+ * `champion`, or the newest version when there is no champion.
+ *
+ * @throws NotFound with the nearest name and the list of those there are
+ */
+export async function resolveModel(store: Store, reference: string): Promise<ResolvedModel> {
+  const [name = '', selector, ...rest] = reference.split('@');
+  if (!NAME.test(name) || selector === '' || rest.length > 0) {
+    throw new Failure(
+      'InvalidInput',
+      `${JSON.stringify(reference)} is not a model: expected NAME, NAME@ALIAS or NAME@VERSION`,
+    );
+  }
+  const model = (await getRecord<RegisteredModel>(store, modelRef(name)))?.record;
+  if (model === undefined) throw await unknownModel(store, name);
+  const number = versionNumber(model, selector);
+  const version = model.versions.find((candidate) => candidate.version === number);
+  if (version === undefined) throw unknownVersion(model, selector ?? String(number));
+  return { name, version, aliases: aliasesOf(model, version.version) };
+}
+
+/** All registered models, ordered by name. */
+export async function listModels(store: Store): Promise<readonly RegisteredModel[]> {
+  return listRecords<RegisteredModel>(store, 'models');
+}
+
+function addVersion(
+  current: RegisteredModel,
+  { model, evaluation, lineage, run, step }: Registration,
+): RegisteredModel {
+  const version: ModelVersion = {
+    version: current.versions.length + 1,
+    model,
+    ...(evaluation === undefined ? {} : { evaluation }),
+    lineage: lineage ?? null,
+    registeredBy: { run, step },
+    createdAt: Date.now(),
+    promotions: [],
+  };
+  return { ...current, versions: [...current.versions, version] };
+}
+
+function promote(
+  current: RegisteredModel,
+  { model, alias, promote: when, run, step }: Registration,
+): RegisteredModel {
+  const version = current.versions.find((candidate) => candidate.model === model)!;
+  if (alias === undefined || when === 'never') return current;
+  const isDone = version.promotions.some(
+    (promotion) => promotion.alias === alias && promotion.run === run && promotion.step === step,
+  );
+  if (isDone) return current;
+  const promoted = { ...version, promotions: [...version.promotions, { alias, run, step }] };
+  return {
+    ...current,
+    versions: current.versions.map((candidate) => (candidate === version ? promoted : candidate)),
+    aliases: { ...current.aliases, [alias]: version.version },
+  };
+}
+
+function versionNumber(model: RegisteredModel, selector: string | undefined): number | undefined {
+  if (selector === undefined) {
+    return model.aliases[DEFAULT_ALIAS] ?? model.versions.at(-1)?.version;
+  }
+  if (/^\d+$/.test(selector)) return Number(selector);
+  return Object.hasOwn(model.aliases, selector) ? model.aliases[selector] : undefined;
+}
+
+function aliasesOf(model: RegisteredModel, version: number): readonly string[] {
+  const aliases = Object.keys(model.aliases).filter((alias) => model.aliases[alias] === version);
+  return aliases.sort();
+}
+
+function modelRef(name: string): string {
+  return `models/${name}`;
+}
+
+function requireForm(text: string, form: RegExp, what: string, expected: string): void {
+  if (form.test(text)) return;
+  throw new Failure(
+    'InvalidInput',
+    `${JSON.stringify(text)} is not a ${what}: expected ${expected}`,
+  );
+}
+
+async function unknownModel(store: Store, name: string): Promise<Failure> {
+  const names = (await listModels(store)).map((model) => model.name);
+  const what = `no model named ${JSON.stringify(name)} is registered`;
+  if (names.length === 0) {
+    return new Failure(
+      'NotFound',
+      `${what}, nor any other: a pipeline's register@1 step does that`,
+    );
+  }
+  return new Failure(
+    'NotFound',
+    `${what}${didYouMean(name, names)}; there are: ${names.join(', ')}`,
+  );
+}
+
+function unknownVersion(model: RegisteredModel, selector: string): Failure {
+  const aliases = Object.keys(model.aliases).sort();
+  const versions = model.versions.map((version) => String(version.version));
+  const kind = /^\d+$/.test(selector) ? 'version' : 'alias';
+  return new Failure(
+    'NotFound',
+    `model ${JSON.stringify(model.name)} has no ${kind} ${JSON.stringify(selector)}` +
+      `${didYouMean(selector, aliases)}; aliases: ${aliases.join(', ') || 'none'}; ` +
+      `versions: ${versions.join(', ')}`,
+  );
+}
+
+function didYouMean(text: string, candidates: readonly string[]): string {
+  if (candidates.length === 0) return '';
+  const nearest = closest(text, candidates);
+  const limit = Math.max(1, Math.floor(text.length / 3));
+  return distance(text, nearest) <= limit ? `; did you mean ${JSON.stringify(nearest)}?` : '';
+}
