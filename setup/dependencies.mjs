@@ -26,7 +26,7 @@ export async function ensureDependencies({ root = PROJECT_ROOT, development = fa
     async () => {
       if (!isInstalled(root, development)) await install(root);
     },
-    (holder) => say(`waiting for process ${holder}, which installs the dependencies`),
+    (holder) => say(`waiting for process ${holder.pid}, which installs the dependencies`),
   );
 }
 

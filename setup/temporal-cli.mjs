@@ -53,7 +53,7 @@ export async function ensureTemporalCli(options = {}) {
       await obtain(folder, { env, release, say: tell }, failures);
       return cached;
     },
-    (holder) => tell(`waiting for process ${holder}, which obtains the Temporal CLI`),
+    (holder) => tell(`waiting for process ${holder.pid}, which obtains the Temporal CLI`),
   );
 }
 
