@@ -135,12 +135,17 @@ test('accumulate adds the gradients of one more pass', async () => {
     state.view('passGradients', tensor).set(state.view('gradients', tensor).map((g) => g / 2));
   }
   const expected = state.tensors.map((tensor) =>
-    state.view('gradients', tensor).map((g) => Math.fround(g + g / 2)),
+    state.view('gradients', tensor).map((g) => g + g / 2),
   );
   const optimizer = await openAdamW(state, OPTIONS, 2);
   await optimizer.accumulate();
   await optimizer.close();
-  expect(state.tensors.map((tensor) => state.view('gradients', tensor))).toEqual(expected);
+  for (const [index, tensor] of state.tensors.entries()) {
+    const different = state
+      .view('gradients', tensor)
+      .findIndex((g, i) => g !== expected[index]![i]);
+    expect({ tensor: tensor.name, different }).toEqual({ tensor: tensor.name, different: -1 });
+  }
 });
 
 interface TorchReference {
@@ -157,7 +162,7 @@ interface TorchReference {
   }[];
 }
 
-test('AdamW with clipping equals torch to the last bit or two of float32', async () => {
+test('AdamW with clipping equals torch to the last bits of float32', async () => {
   const file = new URL('../../fixtures/adamw.json', import.meta.url);
   const torch = JSON.parse(await readFile(file, 'utf8')) as TorchReference;
   const specs = Object.entries(torch.shapes).map(([name, shape]) => ({
@@ -185,16 +190,17 @@ test('AdamW with clipping equals torch to the last bit or two of float32', async
         ['firstMoments', step.exp_avg],
         ['secondMoments', step.exp_avg_sq],
       ] as const) {
+        const reference = expected[tensor.name]!;
+        const largest = Math.max(...reference.map(Math.abs));
         state.view(region, tensor).forEach((value, i) => {
-          const reference = expected[tensor.name]![i]!;
-          worst = Math.max(worst, Math.abs(value - reference) / Math.abs(reference));
+          worst = Math.max(worst, Math.abs(value - reference[i]!) / largest);
         });
       }
     }
   }
   await optimizer.close();
   // One unit in the last place of float32 is 1.2e-7.
-  expect(worst).toBeLessThan(6e-7);
+  expect(worst).toBeLessThan(2e-7);
 });
 
 test('a tensor that no memory holds is refused by name', () => {
