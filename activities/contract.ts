@@ -77,6 +77,13 @@ export interface ResolveSourceResult {
   readonly upstream: JsonValue;
 }
 
+/** In the details of a failure: what the workflow needs beyond type and message. */
+export interface FailureDetails {
+  readonly attempt: number;
+  /** Failure CorruptArtifact or NotFound: the artifact whose producer must run again. */
+  readonly artifact?: string;
+}
+
 /** Input of the activity of every step kind; its type is the kind's name. */
 export interface RunStepInput {
   readonly run: RunIdentity;
@@ -88,6 +95,8 @@ export interface RunStepInput {
   readonly inputs: JsonObject;
   readonly upstream?: JsonValue;
   readonly retry: RetryPolicy;
+  /** Limit of one attempt. */
+  readonly timeoutMs?: number;
   readonly force: boolean;
 }
 export interface RunStepResult {

@@ -32,6 +32,13 @@ export function artifact(...types: readonly ArtifactType[]): z.ZodType<ArtifactD
   return schema;
 }
 
+/** A key of the contract whose behaviour is not built yet: refused, never accepted and ignored. */
+export function notBuilt(): z.ZodOptional<z.ZodNever> {
+  const schema = z.never().optional();
+  schemaFacts.add(schema, { notBuilt: 'is not built yet' });
+  return schema;
+}
+
 export type OutputShape = Readonly<Record<string, z.ZodType>>;
 export type OutputsOf<O extends OutputShape> = { readonly [K in keyof O]: z.output<O[K]> };
 

@@ -1,0 +1,83 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
+import type { RetryPolicy } from '../plan/plan.ts';
+import type { FailureDetails } from './contract.ts';
+
+/** Where a remedy is the same whatever the step. */
+const SYSTEM_FAILURES: Readonly<Record<string, { type: FailureType; remedy: string }>> = {
+  ENOSPC: { type: 'DiskFull', remedy: 'free some room; the step continues at its next attempt' },
+  EDQUOT: { type: 'DiskFull', remedy: 'raise the quota; the step continues at its next attempt' },
+  ENOMEM: { type: 'OutOfMemory', remedy: 'use a smaller batch or a worker with more memory' },
+  EACCES: { type: 'InvalidInput', remedy: 'give the worker access to it' },
+  EROFS: { type: 'InvalidInput', remedy: 'point RETUNE_HOME and RETUNE_STORE at a writable place' },
+};
+
+/** Every error a step can end with, as one of the closed set of failures. */
+export function toFailure(error: unknown): Failure {
+  if (error instanceof Failure) return error;
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    const known = SYSTEM_FAILURES[error.code];
+    if (known)
+      return new Failure(known.type, `${error.message}: ${known.remedy}`, { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new Failure('Internal', message, { cause: error });
+}
+
+/** ShuttingDown and a worker of another build say nothing of the step: they never count. */
+export function countsAsReported(failure: Failure): boolean {
+  return failure.type !== 'ShuttingDown' && failure.type !== 'WorkerMismatch';
+}
+
+const HAND_OVER_DELAY_MS = 1_000;
+
+/**
+ * The failure as Temporal sees it: whether it retries and after how long.
+ *
+ * @param reported failures that the step reported so far in this run, this one included
+ */
+export function toApplicationFailure(
+  failure: Failure,
+  options: { retry: RetryPolicy; reported: number; attempt: number; artifact?: string },
+): ApplicationFailure {
+  const { retry, reported, attempt, artifact } = options;
+  const details: FailureDetails = { attempt, ...(artifact !== undefined && { artifact }) };
+  const counts = countsAsReported(failure);
+  // An artifact that cannot be read comes back from its producer, not from another try here.
+  const retryable =
+    FAILURE_TYPES[failure.type].retryable &&
+    artifact === undefined &&
+    (!counts || reported < retry.maxAttempts);
+  const exhausted = counts && retryable === false && FAILURE_TYPES[failure.type].retryable;
+  return ApplicationFailure.create({
+    type: failure.type,
+    message:
+      exhausted && artifact === undefined && reported > 1
+        ? `${failure.message} (${reported} of ${retry.maxAttempts} attempts)`
+        : failure.message,
+    nonRetryable: !retryable,
+    details: [details],
+    ...(retryable && {
+      nextRetryDelay: counts ? retryDelayMs(failure, retry, reported) : HAND_OVER_DELAY_MS,
+    }),
+    cause: failure,
+  });
+}
+
+/** backoff × 2^(n-1) up to max_backoff, or what the source asked for. */
+function retryDelayMs(failure: Failure, retry: RetryPolicy, reported: number): number {
+  if (failure.retryAfterMs !== undefined) return failure.retryAfterMs;
+  return Math.min(retry.maxBackoffMs, retry.backoffMs * 2 ** (reported - 1));
+}
+
+/** A failure of a control activity: what the person wrote never becomes right by trying again. */
+export function controlFailure(error: unknown): Error {
+  if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+  const failure = toFailure(error);
+  return ApplicationFailure.create({
+    type: failure.type,
+    message: failure.message,
+    nonRetryable: !FAILURE_TYPES[failure.type].retryable,
+    cause: failure,
+  });
+}

@@ -1,0 +1,20 @@
+import { openStore, storeUrlFromEnvironment } from '../../store/open.ts';
+import type { Store } from '../../store/store.ts';
+import { connect, type Connected } from '../connection.ts';
+
+export function openUserStore(): Promise<Store> {
+  return openStore(storeUrlFromEnvironment(process.env));
+}
+
+/** Runs `use` with a server and the store, and closes the connection whatever happens. */
+export async function withServer<T>(
+  use: (connected: Connected, store: Store) => Promise<T>,
+): Promise<T> {
+  const store = await openUserStore();
+  const connected = await connect();
+  try {
+    return await use(connected, store);
+  } finally {
+    await connected.close();
+  }
+}

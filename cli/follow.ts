@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import logUpdate from 'log-update';
+import type { RunStatus } from '../plan/plan.ts';
+import type { Store } from '../store/store.ts';
+import type { Connected } from './connection.ts';
+import { renderProgress, renderRun } from './output.ts';
+import { viewRun, type RunView } from './run-view.ts';
+import { workerCommand } from './task-queues.ts';
+
+const POLL_MS = 500;
+/** Lines of progress while a step runs come this far apart, where there is no terminal. */
+const PROGRESS_LINE_MS = 5_000;
+
+export interface FollowOptions {
+  /** Ends following, not the run. */
+  readonly signal?: AbortSignal;
+  readonly quiet?: boolean;
+}
+
+/** Shows a run until it ends or pauses: a live table on a terminal, plain lines elsewhere. */
+export async function followRun(
+  connected: Connected,
+  store: Store,
+  id: string,
+  { signal, quiet = false }: FollowOptions = {},
+): Promise<RunView> {
+  const show = quiet ? () => undefined : process.stdout.isTTY ? showTable : showLines();
+  for (;;) {
+    const view = await viewRun(connected, store, id);
+    const ended = view.state.status !== 'running';
+    show(view);
+    if (ended || signal?.aborted) {
+      if (!quiet && process.stdout.isTTY) logUpdate.done();
+      return view;
+    }
+    await sleep(POLL_MS, undefined, signal ? { signal } : {}).catch(() => undefined);
+  }
+}
+
+function showTable({ id, state, live, waiting }: RunView): void {
+  const lines = renderRun(id, state, live);
+  if (waiting.some(({ step }) => step === '')) lines.push(noControlWorker(waiting));
+  logUpdate(lines.join('\n'));
+}
+
+function noControlWorker(waiting: RunView['waiting']): string {
+  const [first] = waiting;
+  const queue = first?.queue ?? '';
+  return `waiting: no worker on ${queue} (start one: ${workerCommand(queue)})`;
+}
+
+/** Prints what changed since the last look, a line each. */
+function showLines(): (view: RunView) => void {
+  const seen = new Map<string, string>();
+  let lastProgress = 0;
+  const say = (key: string, line: string): void => {
+    if (seen.get(key) === line) return;
+    seen.set(key, line);
+    process.stdout.write(`${line}\n`);
+  };
+  return ({ id, state, live, waiting }) => {
+    say('', `run ${id} (${state.name}): ${state.status}`);
+    for (const [step, { status, note, error }] of Object.entries(state.steps)) {
+      if (status === 'pending') continue;
+      const remark = error?.message ?? note;
+      say(step, `  ${step}: ${status}${remark ? `: ${remark}` : ''}`);
+    }
+    if (waiting.some(({ step }) => step === '')) say('waiting', noControlWorker(waiting));
+    if (Date.now() - lastProgress < PROGRESS_LINE_MS) return;
+    for (const [step, details] of Object.entries(live)) {
+      const progress = renderProgress(details);
+      if (progress === '') continue;
+      lastProgress = Date.now();
+      say(`${step} progress`, `  ${step}: ${progress}`);
+    }
+  };
+}
+
+/** Exit code of a command that followed a run. */
+export function exitCodeOf(status: RunStatus): number {
+  if (status === 'completed') return 0;
+  return status === 'paused' ? 3 : 1;
+}

@@ -1,0 +1,107 @@
+import { Command, CommanderError } from 'commander';
+import { Failure } from '../plan/failures.ts';
+import { CommandError } from './connection.ts';
+import { printJson } from './output.ts';
+
+// Commands are loaded when they are called: `check` needs neither Temporal nor the store.
+const program = new Command('retune')
+  .description('Declarative fine-tuning pipelines on Temporal and ONNX Runtime.')
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: true });
+
+program
+  .command('check')
+  .description('check a pipeline file; exit code 1 on findings, 2 when it cannot be read')
+  .argument('<file>')
+  .option('-p, --param <name=value...>', 'a param of the submission')
+  .option('--json', 'findings as JSON')
+  .action(async (file, options) => end((await import('./commands/check.ts')).check(file, options)));
+program
+  .command('run')
+  .description('submit a pipeline and follow it; exit code 0 completed, 1 failed, 3 paused')
+  .argument('<file>')
+  .option('-p, --param <name=value...>', 'a param of the submission')
+  .option('--id <id>', 'workflow id; an ended run of that id continues where it stopped')
+  .option('--from <step>', 'run this step and what depends on it again')
+  .option('--force', 'run every step again')
+  .option('--detach', 'submit and return')
+  .option('--json', 'the final run state as JSON')
+  .action(async (file, options) => end((await import('./commands/run.ts')).run(file, options)));
+program
+  .command('show')
+  .description('show a run: steps, attempts, live loss')
+  .argument('<id>')
+  .option('--json', 'the run state as JSON')
+  .action(async (id, options) => end((await import('./commands/show.ts')).show(id, options)));
+program
+  .command('list')
+  .description('list runs')
+  .option('--json', 'as JSON')
+  .action(async (options) => end((await import('./commands/list.ts')).list(options)));
+program
+  .command('resume')
+  .description("submit an ended run's own input again; finished steps are not done twice")
+  .argument('<id>')
+  .option('--detach', 'submit and return')
+  .option('--json', 'the final run state as JSON')
+  .action(async (id, options) => end((await import('./commands/resume.ts')).resume(id, options)));
+program
+  .command('cancel')
+  .description('cancel a run; running training writes a checkpoint first')
+  .argument('<id>')
+  .option('--json', 'the final run state as JSON')
+  .action(async (id, options) => end((await import('./commands/cancel.ts')).cancel(id, options)));
+program
+  .command('models')
+  .description('the model registry')
+  .command('list')
+  .description('list models, versions and aliases')
+  .option('--json', 'as JSON')
+  .action(async (options) => end((await import('./commands/models.ts')).modelsList(options)));
+program
+  .command('artifact')
+  .description('artifacts of the store')
+  .command('get')
+  .description('write the files of an artifact into a folder')
+  .argument('<digest>', 'sha256:..., or its first 8 or more digits')
+  .requiredOption('--to <dir>', 'a new or empty folder')
+  .option('--json', 'as JSON')
+  .action(async (digest, options) =>
+    end((await import('./commands/artifact.ts')).artifactGet(digest, options)),
+  );
+program
+  .command('predict')
+  .description('classify a text with a registered model')
+  .argument('<model>', 'NAME, NAME@ALIAS or NAME@VERSION')
+  .argument('<text>')
+  .option('--json', 'as JSON')
+  .action(async (model, text, options) =>
+    end((await import('./commands/predict.ts')).predict(model, text, options)),
+  );
+program
+  .command('dev')
+  .description("Temporal server with its web UI and a worker, until Ctrl-C ('npm run dev')")
+  .action(async () => end((await import('./commands/dev.ts')).dev()));
+
+async function end(exitCode: Promise<number>): Promise<void> {
+  process.exitCode = await exitCode;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode;
+  const isExpected = error instanceof CommandError || error instanceof Failure;
+  const text = error instanceof Error ? error.message : String(error);
+  const stack = error instanceof Error ? (error.stack ?? text) : text;
+  process.stderr.write(`error: ${isExpected ? text : stack}\n`);
+  if (process.argv.includes('--json')) {
+    const type = error instanceof Failure ? error.type : 'Error';
+    printJson({ error: { type, message: text } });
+  }
+  return 1;
+}

@@ -1,0 +1,128 @@
+import pc from 'picocolors';
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { RunState, StepState, StepStatus } from '../plan/plan.ts';
+
+/** One line of JSON on stdout, for programs. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+export function printLines(lines: readonly string[]): void {
+  process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/** Cells padded to columns, two spaces apart. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths: number[] = [];
+  for (const row of rows) {
+    row.forEach((cell, column) => {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    });
+  }
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+const PAINT: Readonly<Record<StepStatus, (text: string) => string>> = {
+  pending: pc.dim,
+  running: pc.cyan,
+  cached: pc.green,
+  completed: pc.green,
+  failed: pc.red,
+  skipped: pc.dim,
+  paused: pc.yellow,
+  cancelled: pc.yellow,
+};
+
+/** The run as a table of steps, for a person. */
+export function renderRun(
+  id: string,
+  state: RunState,
+  live: Readonly<Record<string, JsonObject>> = {},
+  now = Date.now(),
+): string[] {
+  const entries = Object.entries(state.steps);
+  const rows = table([
+    ['step', 'status', 'time', ''],
+    ...entries.map(([step, { status, ...rest }]) => [
+      step,
+      status,
+      duration({ status, ...rest }, now),
+      remark({ status, ...rest }, live[step]),
+    ]),
+  ]);
+  const painted = rows.map((row, index) => {
+    const status = entries[index - 1]?.[1].status;
+    return status === undefined
+      ? pc.dim(row)
+      : row.replace(` ${status}`, ` ${PAINT[status](status)}`);
+  });
+  return [`run ${pc.bold(id)} (${state.name}): ${state.status}`, ...painted];
+}
+
+function duration(step: StepState, now: number): string {
+  if (step.startedAt === undefined) return '';
+  if (step.endedAt === undefined && step.status !== 'running') return '';
+  return `${(((step.endedAt ?? now) - step.startedAt) / 1000).toFixed(1)}s`;
+}
+
+function remark(step: StepState, live: JsonObject | undefined): string {
+  if (step.error) return firstLine(step.error.message);
+  if (step.note) return step.note;
+  if (step.status === 'running' && live) return renderProgress(live);
+  if (step.attempt > 1) return `attempt ${step.attempt}`;
+  return renderOutputs(step.outputs ?? {});
+}
+
+/** Scalars and short metrics of a step's outputs; digests by their first digits. */
+function renderOutputs(outputs: JsonObject): string {
+  const parts = Object.entries(outputs).flatMap(([name, value]) => {
+    if (typeof value === 'string' && value.startsWith('sha256:')) return [];
+    const text = renderValue(value);
+    return text === undefined ? [] : [`${name} ${text}`];
+  });
+  const line = parts.join(', ');
+  return line.length > 90 ? `${line.slice(0, 89)}…` : line;
+}
+
+function renderValue(value: JsonValue): string | undefined {
+  if (typeof value === 'number') return formatNumber(value);
+  if (typeof value === 'string') return value.length > 24 ? `${value.slice(0, 23)}…` : value;
+  if (typeof value === 'boolean') return String(value);
+  return undefined;
+}
+
+/** Live details of a running step: `step 12/225, loss 0.98, 8,300 tokens/s, 12 s left`. */
+export function renderProgress(live: JsonObject): string {
+  const parts: string[] = [];
+  const { phase, step, max_steps: total, loss, learning_rate: rate } = live;
+  if (typeof phase === 'string') parts.push(phase);
+  if (typeof step === 'number') {
+    parts.push(`step ${step}${typeof total === 'number' ? `/${total}` : ''}`);
+  }
+  if (typeof loss === 'number') parts.push(`loss ${loss.toFixed(4)}`);
+  if (typeof rate === 'number') parts.push(`lr ${rate.toExponential(2)}`);
+  const { tokens_per_second: speed, eta_seconds: eta } = live;
+  if (typeof speed === 'number') parts.push(`${Math.round(speed).toLocaleString('en')} tokens/s`);
+  if (typeof eta === 'number') parts.push(`${formatSeconds(eta)} left`);
+  return parts.join(', ');
+}
+
+export function formatSeconds(seconds: number): string {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${(minutes / 60).toFixed(1)} h`;
+}
+
+export function formatNumber(value: number): string {
+  if (Number.isInteger(value)) return value.toLocaleString('en');
+  return Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? '';
+}

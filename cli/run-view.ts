@@ -1,0 +1,147 @@
+import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import { CONTROL_QUEUE, STATE_QUERY } from '../plan/names.ts';
+import type { RunState, RunStatus, StepId, StepState } from '../plan/plan.ts';
+import { emptyRunState } from '../plan/run-state.ts';
+import { getRun } from '../store/runs.ts';
+import type { Store } from '../store/store.ts';
+import { CommandError, type Connected } from './connection.ts';
+import { hasPoller, workerCommand } from './task-queues.ts';
+
+/** A step that waits this long for a worker is worth looking at its queue. */
+const WAIT_BEFORE_NOTE_MS = 30_000;
+const QUERY_DEADLINE_MS = 5_000;
+
+export interface RunView {
+  readonly id: string;
+  readonly state: RunState;
+  /** Heartbeat details of running steps: step, loss, learning rate, tokens/s, ETA. */
+  readonly live: Readonly<Record<StepId, JsonObject>>;
+  /** Steps, or the run itself under the empty id, that no worker takes. */
+  readonly waiting: readonly { readonly step: StepId; readonly queue: string }[];
+}
+
+/**
+ * A run as it is now: the workflow's own state, with attempts, live details and waiting queues
+ * from the server; from the store's record where the server does not know it any more.
+ *
+ * @throws CommandError when neither knows the run
+ */
+export async function viewRun(connected: Connected, store: Store, id: string): Promise<RunView> {
+  const description = await describe(connected, id);
+  const record = await getRun(store, id);
+  if (description === undefined) {
+    if (record === undefined) throw unknownRun(id);
+    return { id, state: record.state, live: {}, waiting: [] };
+  }
+  const queried = await queryState(connected, id, description.runId);
+  const known = record?.executionRunId === description.runId ? record.state : undefined;
+  const state = queried ?? known ?? emptyRunState(record?.name ?? '');
+  const status = statusOf(description, state);
+  const { live, steps, waiting } = await pendingSteps(connected, description, state.steps);
+  return { id, state: { ...state, status, steps }, live, waiting };
+}
+
+export function unknownRun(id: string): CommandError {
+  return new CommandError(`no run '${id}': 'retune list' shows the runs there are`);
+}
+
+async function describe(
+  { client }: Connected,
+  id: string,
+): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await client.workflow.getHandle(id).describe();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** The workflow's answer, or undefined when no worker answers in time. */
+async function queryState(
+  { client }: Connected,
+  id: string,
+  executionRunId: string,
+): Promise<RunState | undefined> {
+  try {
+    return await client.connection.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
+      client.workflow.getHandle(id, executionRunId).query<RunState>(STATE_QUERY),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** Temporal's word on whether it still runs; the workflow's own on what it is doing. */
+function statusOf(description: WorkflowExecutionDescription, state: RunState): RunStatus {
+  switch (description.status.name) {
+    case 'RUNNING':
+    case 'CONTINUED_AS_NEW':
+      return state.status === 'paused' ? 'paused' : 'running';
+    case 'COMPLETED':
+      return 'completed';
+    case 'CANCELLED':
+    case 'TERMINATED':
+      return 'cancelled';
+    default:
+      return 'failed';
+  }
+}
+
+interface Pending {
+  readonly live: Record<StepId, JsonObject>;
+  readonly steps: Record<StepId, StepState>;
+  readonly waiting: { step: StepId; queue: string }[];
+}
+
+async function pendingSteps(
+  connected: Connected,
+  description: WorkflowExecutionDescription,
+  states: RunState['steps'],
+): Promise<Pending> {
+  const pending: Pending = { live: {}, steps: { ...states }, waiting: [] };
+  const now = Date.now();
+  for (const activity of description.raw.pendingActivities ?? []) {
+    const step = activity.activityId ?? '';
+    const state = states[step];
+    if (state === undefined) continue;
+    const details = heartbeatDetails(activity.heartbeatDetails?.payloads?.[0]);
+    pending.live[step] = details;
+    const { attempt } = details;
+    const failure = activity.lastFailure?.message;
+    pending.steps[step] = {
+      ...state,
+      attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),
+      ...(failure && { note: `trying again after: ${failure}` }),
+    };
+    const queue = activity.activityOptions?.taskQueue?.name;
+    const since = Number(activity.scheduledTime?.seconds ?? 0) * 1000;
+    const isScheduled = activity.lastStartedTime == null || activity.currentRetryInterval == null;
+    if (!queue || activity.state !== 1 || !isScheduled || now - since < WAIT_BEFORE_NOTE_MS)
+      continue;
+    if (await hasPoller(connected, queue, 'activity')) continue;
+    pending.waiting.push({ step, queue });
+    const note = `waiting: no worker on ${queue} (start one: ${workerCommand(queue)})`;
+    pending.steps[step] = { ...state, note };
+  }
+  const scheduled = Number(description.raw.pendingWorkflowTask?.scheduledTime?.seconds ?? 0) * 1000;
+  const isStarted = description.raw.pendingWorkflowTask?.startedTime != null;
+  if (scheduled > 0 && !isStarted && now - scheduled >= WAIT_BEFORE_NOTE_MS) {
+    if (!(await hasPoller(connected, CONTROL_QUEUE, 'workflow'))) {
+      pending.waiting.push({ step: '', queue: CONTROL_QUEUE });
+    }
+  }
+  return pending;
+}
+
+function heartbeatDetails(
+  payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0] | undefined,
+): JsonObject {
+  if (payload === undefined) return {};
+  const details = defaultPayloadConverter.fromPayload<JsonValue>(payload);
+  return typeof details === 'object' && details !== null && !Array.isArray(details)
+    ? (details as JsonObject)
+    : {};
+}

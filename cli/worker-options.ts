@@ -1,0 +1,61 @@
+import { Command, InvalidArgumentError } from 'commander';
+
+const ROLES = ['control', 'work', 'train'] as const;
+export type WorkerRole = (typeof ROLES)[number];
+
+export interface WorkerFlags {
+  readonly roles: ReadonlySet<WorkerRole>;
+  /** Worker labels: the values of `runs_on` whose training steps this worker takes. */
+  readonly labels: readonly string[];
+  /** Steps of role work at a time. */
+  readonly concurrency: number;
+  /** Outer limit of a graceful shutdown, as a duration (`60s`). */
+  readonly graceTime: `${number}s`;
+}
+
+/** Reads worker.ts's command line; prints help or the error and exits where that is asked for. */
+export function parseWorkerOptions(argv: readonly string[]): WorkerFlags {
+  const command = new Command('worker')
+    .description('Serve the queues of a Temporal server: workflows, light steps, training steps.')
+    .option('--roles <list>', 'control, work, train', parseRoles, new Set(ROLES))
+    .option('--labels <list>', 'worker labels of the training steps', parseLabels, ['cpu'])
+    .option('--concurrency <n>', 'light steps at a time', parseCount, 4)
+    .option('--grace-time <seconds>', 'outer limit of a graceful shutdown', parseCount, 60)
+    .parse(argv);
+  const { roles, labels, concurrency, graceTime } = command.opts<{
+    roles: ReadonlySet<WorkerRole>;
+    labels: readonly string[];
+    concurrency: number;
+    graceTime: number;
+  }>();
+  return { roles, labels, concurrency, graceTime: `${graceTime}s` };
+}
+
+function parseRoles(text: string): ReadonlySet<WorkerRole> {
+  const names = text.split(',').map((name) => name.trim());
+  const roles = names.map((name) => {
+    const role = ROLES.find((known) => known === name);
+    if (role === undefined) {
+      throw new InvalidArgumentError(`found '${name}', expected some of ${ROLES.join(', ')}`);
+    }
+    return role;
+  });
+  return new Set(roles);
+}
+
+function parseLabels(text: string): readonly string[] {
+  const labels = text.split(',').map((label) => label.trim());
+  const wrong = labels.find((label) => !/^[A-Za-z0-9_.-]+$/.test(label));
+  if (wrong !== undefined) {
+    throw new InvalidArgumentError(`found '${wrong}', expected letters, digits, '_', '.' and '-'`);
+  }
+  return [...new Set(labels)];
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isInteger(count) || count < 1) {
+    throw new InvalidArgumentError(`found '${text}', expected a whole number from 1`);
+  }
+  return count;
+}

@@ -1,0 +1,129 @@
+import type { JsonObject } from './json.ts';
+import type { Plan, PlanStep, RunState, RunStatus, StepError, StepId, StepState } from './plan.ts';
+
+/** Everything that can happen to a run. `at` is milliseconds since the epoch. */
+export type RunEvent =
+  | { kind: 'planned'; plan: Plan }
+  | { kind: 'step-started'; step: StepId; at: number }
+  | { kind: 'step-fingerprinted'; step: StepId; fingerprint: string }
+  | { kind: 'step-cached'; step: StepId; at: number; outputs: JsonObject; note?: string }
+  | {
+      kind: 'step-completed';
+      step: StepId;
+      at: number;
+      attempt: number;
+      outputs: JsonObject;
+      note?: string;
+    }
+  | { kind: 'step-failed'; step: StepId; at: number; attempt: number; error: StepError }
+  | { kind: 'step-skipped'; step: StepId; note: string }
+  | { kind: 'step-cancelled'; step: StepId; at: number }
+  | { kind: 'step-invalidated'; step: StepId; note: string }
+  | { kind: 'ended'; status: RunStatus; outputs?: JsonObject; error?: StepError };
+
+const PENDING: StepState = { status: 'pending', attempt: 0 };
+
+export function emptyRunState(name: string): RunState {
+  return { name, status: 'running', steps: {}, outputs: {} };
+}
+
+/** The state after `event`: a pure function, so that a replayed history gives the same state. */
+export function reduceRun(state: RunState, event: RunEvent): RunState {
+  switch (event.kind) {
+    case 'planned':
+      return {
+        ...state,
+        name: event.plan.name,
+        steps: Object.fromEntries(event.plan.steps.map((step) => [step.id, PENDING])),
+      };
+    case 'ended':
+      return {
+        ...state,
+        status: event.status,
+        ...(event.outputs && { outputs: event.outputs }),
+        ...(event.error && { error: event.error }),
+      };
+    default:
+      return {
+        ...state,
+        steps: { ...state.steps, [event.step]: reduceStep(stepState(state, event.step), event) },
+      };
+  }
+}
+
+type StepEvent = Extract<RunEvent, { step: StepId }>;
+
+function reduceStep(step: StepState, event: StepEvent): StepState {
+  switch (event.kind) {
+    case 'step-started':
+      return { status: 'running', attempt: Math.max(1, step.attempt), startedAt: event.at };
+    case 'step-fingerprinted':
+      return { ...step, fingerprint: event.fingerprint };
+    case 'step-cached':
+      return {
+        ...step,
+        status: 'cached',
+        attempt: 0,
+        outputs: event.outputs,
+        endedAt: event.at,
+        ...(event.note !== undefined && { note: event.note }),
+      };
+    case 'step-completed':
+      return {
+        ...step,
+        status: 'completed',
+        attempt: event.attempt,
+        outputs: event.outputs,
+        endedAt: event.at,
+        ...(event.note !== undefined && { note: event.note }),
+      };
+    case 'step-failed':
+      return {
+        ...step,
+        status: 'failed',
+        attempt: event.attempt,
+        error: event.error,
+        endedAt: event.at,
+      };
+    case 'step-skipped':
+      return { ...step, status: 'skipped', note: event.note };
+    case 'step-cancelled':
+      return { ...step, status: 'cancelled', endedAt: event.at };
+    case 'step-invalidated':
+      return { status: 'pending', attempt: step.attempt, note: event.note };
+  }
+}
+
+export function stepState(state: RunState, id: StepId): StepState {
+  return state.steps[id] ?? PENDING;
+}
+
+export function hasSucceeded(step: StepState): boolean {
+  return step.status === 'completed' || step.status === 'cached';
+}
+
+export function hasEnded(step: StepState): boolean {
+  return step.status !== 'pending' && step.status !== 'running' && step.status !== 'paused';
+}
+
+/** Steps that wait for nothing any more, in the plan's order. */
+export function readySteps(plan: Plan, state: RunState): readonly PlanStep[] {
+  return plan.steps.filter(
+    (step) =>
+      stepState(state, step.id).status === 'pending' &&
+      step.needs.every((id) => hasEnded(stepState(state, id))),
+  );
+}
+
+/** The step and every step that depends on it, directly or through others. */
+export function dependentsOf(plan: Plan, roots: ReadonlySet<StepId>): ReadonlySet<StepId> {
+  const found = new Set<StepId>(roots);
+  // A pass a level: a step may stand in the file before what it needs.
+  for (let size = -1; size !== found.size;) {
+    size = found.size;
+    for (const step of plan.steps) {
+      if (step.needs.some((id) => found.has(id))) found.add(step.id);
+    }
+  }
+  return found;
+}

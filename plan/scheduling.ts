@@ -1,0 +1,89 @@
+import { evaluateCondition, stepResult } from './expressions.ts';
+import type { JsonObject } from './json.ts';
+import type { Plan, PlanStep, RunState, StepId } from './plan.ts';
+import { hasEnded, hasSucceeded, stepState } from './run-state.ts';
+
+/** What a ready step does next. */
+export type Admission =
+  | { kind: 'run'; step: PlanStep }
+  | { kind: 'skip'; step: PlanStep; note: string }
+  | { kind: 'invalid'; step: PlanStep; message: string };
+
+export interface RunFacts {
+  readonly id: string;
+  readonly name: string;
+  /** Submission of the run, from 1. */
+  readonly attempt: number;
+  /** ISO 8601; the time a schedule meant, or the start. */
+  readonly scheduled_time: string;
+}
+
+/** The contexts that `${{ }}` may read, from what has ended so far. */
+export function expressionContexts(plan: Plan, state: RunState, run: RunFacts): JsonObject {
+  const steps = Object.fromEntries(
+    plan.steps
+      .map((step) => [step.id, stepState(state, step.id)] as const)
+      .filter(([, step]) => hasEnded(step))
+      .map(([id, step]) => [
+        id,
+        { outputs: step.outputs ?? {}, result: stepResult(step.status) ?? '' },
+      ]),
+  );
+  return { params: plan.params, env: plan.env, steps, run: { ...run } };
+}
+
+/**
+ * Decides over a step whose needs have all ended, as GitHub Actions does: without an `if` it runs
+ * when every need succeeded; status functions in the `if` lift that. After a failure anywhere in
+ * the run only steps whose `if` asks for `always()` or `failure()` still start.
+ */
+export function admit(
+  step: PlanStep,
+  plan: Plan,
+  state: RunState,
+  contexts: JsonObject,
+): Admission {
+  const failedNeed = upstreamOf(step, plan).find((id) => stepState(state, id).status === 'failed');
+  const runFailed = plan.steps.find((other) => stepState(state, other.id).status === 'failed');
+  const unmet = step.needs.find((id) => !hasSucceeded(stepState(state, id)));
+  const success = unmet === undefined && runFailed === undefined;
+  try {
+    const condition = evaluateCondition(step.if ?? 'success()', contexts, {
+      success,
+      failure: failedNeed !== undefined,
+      cancelled: false,
+    });
+    if (condition) return { kind: 'run', step };
+  } catch (error) {
+    return {
+      kind: 'invalid',
+      step,
+      message: error instanceof Error ? error.message : String(error),
+    };
+  }
+  return { kind: 'skip', step, note: skipNote(step, state, failedNeed ?? runFailed?.id, unmet) };
+}
+
+function skipNote(
+  step: PlanStep,
+  state: RunState,
+  failed: StepId | undefined,
+  unmet: StepId | undefined,
+): string {
+  if (failed !== undefined) return `not run: step '${failed}' failed`;
+  if (unmet !== undefined) return `not run: step '${unmet}' was ${stepState(state, unmet).status}`;
+  return `not run: if '${step.if ?? 'success()'}' is false`;
+}
+
+/** Every step that `step` depends on, directly or through others. */
+function upstreamOf(step: PlanStep, plan: Plan): readonly StepId[] {
+  const byId = new Map(plan.steps.map((other) => [other.id, other]));
+  const found = new Set<StepId>();
+  const open = [...step.needs];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (found.has(id)) continue;
+    found.add(id);
+    open.push(...(byId.get(id)?.needs ?? []));
+  }
+  return [...found];
+}

@@ -1,0 +1,79 @@
+import { fileURLToPath } from 'node:url';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import pino from 'pino';
+import { createActivities } from './activities/activities.ts';
+import { catalog } from './activities/catalog.ts';
+import { sweepWorkFolders, workRoot } from './activities/work-folders.ts';
+import { explainConnectionError } from './cli/connection.ts';
+import { parseWorkerOptions } from './cli/worker-options.ts';
+import { temporalLogger } from './cli/worker-log.ts';
+import { Failure } from './plan/failures.ts';
+import { CONTROL_QUEUE, trainQueue, WORK_QUEUE } from './plan/names.ts';
+import { openStore, storeUrlFromEnvironment } from './store/open.ts';
+
+const options = parseWorkerOptions(process.argv);
+const log = pino({ base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+
+// Shutdown is ours: Temporal's grace time only delays cancellation, so running steps are told at
+// once, checkpoint, and hand over; the grace time is the outer limit.
+const shutdown = new AbortController();
+Runtime.install({ shutdownSignals: [], logger: temporalLogger(log) });
+
+const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
+  log.fatal(explainConnectionError(error, connectionOptions.address));
+  process.exit(1);
+});
+
+await sweepWorkFolders(process.env);
+const activities = createActivities({
+  store: await openStore(storeUrlFromEnvironment(process.env)),
+  env: process.env,
+  workRoot: workRoot(process.env),
+  shutdown: shutdown.signal,
+  catalog,
+});
+
+const shared = {
+  connection,
+  namespace,
+  shutdownGraceTime: options.graceTime,
+  maxHeartbeatThrottleInterval: '3s',
+} satisfies Partial<WorkerOptions>;
+const workers: Worker[] = [];
+if (options.roles.has('control')) {
+  const workflowsPath = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
+  const queue = { taskQueue: CONTROL_QUEUE, workflowsPath, activities: activities.control };
+  workers.push(await Worker.create({ ...shared, ...queue }));
+}
+if (options.roles.has('work')) {
+  const queue = { taskQueue: WORK_QUEUE, activities: activities.work };
+  const limits = { maxConcurrentActivityTaskExecutions: options.concurrency };
+  workers.push(await Worker.create({ ...shared, ...queue, ...limits }));
+}
+for (const label of options.roles.has('train') ? options.labels : []) {
+  // One training at a time: it uses the whole device.
+  const queue = { taskQueue: trainQueue(label), activities: activities.train };
+  workers.push(
+    await Worker.create({ ...shared, ...queue, maxConcurrentActivityTaskExecutions: 1 }),
+  );
+}
+
+// A parent that started this worker with an IPC channel ends it by closing the channel, too.
+for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
+  process.on(event, () => {
+    if (shutdown.signal.aborted) return;
+    log.info({ event }, 'shutting down: running steps checkpoint and hand over');
+    shutdown.abort(new Failure('ShuttingDown', 'the worker is shutting down'));
+    for (const worker of workers) worker.shutdown();
+  });
+}
+const running = Promise.all(workers.map((worker) => worker.run()));
+const queues = workers.map((worker) => worker.options.taskQueue);
+log.info({ queues, namespace, server: connectionOptions.address }, 'worker ready');
+process.send?.({ kind: 'ready', queues });
+await running;
+await connection.close();
+log.info('worker stopped');
+if (process.connected) process.disconnect();

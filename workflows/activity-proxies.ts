@@ -1,0 +1,53 @@
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  proxyLocalActivities,
+  type ActivityOptions,
+} from '@temporalio/workflow';
+import type {
+  ControlActivities,
+  ResolveSourceInput,
+  ResolveSourceResult,
+  RunStepInput,
+  RunStepResult,
+  SourceActivities,
+  StepActivities,
+} from '../activities/contract.ts';
+import { WORK_QUEUE } from '../plan/names.ts';
+
+/** Short work beside the workflow: no round trip through a queue. */
+export const control = proxyLocalActivities<ControlActivities>({
+  startToCloseTimeout: '10 minutes',
+  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
+});
+
+/**
+ * A worker that dies is noticed after the heartbeat timeout and replaced within 2 s, as often as
+ * needed: attempts that a step reports as failed are counted by the activity, not by this policy.
+ */
+const DURABLE = {
+  heartbeatTimeout: '15s',
+  startToCloseTimeout: '3650 days',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { initialInterval: '2s', backoffCoefficient: 1 },
+} satisfies ActivityOptions;
+
+const source = proxyActivities<SourceActivities>({ ...DURABLE, taskQueue: WORK_QUEUE });
+const steps = proxyActivities<StepActivities>(DURABLE);
+
+export async function resolveSource(input: ResolveSourceInput): Promise<ResolveSourceResult> {
+  const options = {
+    activityId: `${input.stepId}:revision`,
+    summary: `${input.stepId}: revision`,
+  };
+  return source.resolveSource.executeWithOptions(options, [input]);
+}
+
+export async function runStep(input: RunStepInput, taskQueue: string): Promise<RunStepResult> {
+  const activity = steps[input.kind];
+  if (activity === undefined) throw new Error(`internal: no proxy for step kind '${input.kind}'`);
+  return activity.executeWithOptions(
+    { taskQueue, activityId: input.stepId, summary: input.stepId },
+    [input],
+  );
+}

@@ -1,0 +1,134 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { JsonObject } from '../plan/json.ts';
+import type { PipelineSource, RunIdentity } from '../activities/contract.ts';
+import { evaluateTemplate } from '../plan/expressions.ts';
+import type { Plan, RunState, StepError } from '../plan/plan.ts';
+import { emptyRunState, reduceRun, type RunEvent } from '../plan/run-state.ts';
+import { expressionContexts, type RunFacts } from '../plan/scheduling.ts';
+import { control } from './activity-proxies.ts';
+import { renderDetails } from './details.ts';
+import { stepFailure } from './failures.ts';
+import { stateQuery } from './messages.ts';
+import { StepExecutor } from './step-executor.ts';
+
+export interface PipelineResult {
+  readonly name: string;
+  readonly status: 'completed';
+  readonly outputs: JsonObject;
+}
+
+/**
+ * Runs one pipeline: compiles the YAML, runs every step whose needs are met, answers the query
+ * `state`, and leaves a record in the store that outlives Temporal's retention.
+ *
+ * @param source YAML as bytes (`binary/plain`), as a JSON string, or as a JSON object
+ * @param options `{ params?, from?, force?, source_name? }`, as JSON or as bytes of JSON
+ */
+export async function pipeline(
+  source: PipelineSource,
+  options: Uint8Array | string | JsonObject | null = null,
+): Promise<PipelineResult> {
+  const info = workflowInfo();
+  const run: RunIdentity = { workflowId: info.workflowId, executionRunId: info.runId };
+  let state: RunState = emptyRunState('');
+  let changes = 0;
+  const apply = (event: RunEvent): void => {
+    state = reduceRun(state, event);
+    changes += 1;
+    setCurrentDetails(renderDetails(state));
+  };
+  setHandler(stateQuery, () => state);
+
+  try {
+    const { plan, options: accepted } = await control.compilePipeline({ source, options, run });
+    apply({ kind: 'planned', plan });
+    const executor = new StepExecutor({
+      plan,
+      run,
+      facts: runFacts(plan),
+      options: accepted,
+      state: () => state,
+      apply,
+    });
+    // Steps that end make others ready; each round starts all that are.
+    for (;;) {
+      const seen = changes;
+      executor.startReady();
+      if (executor.isIdle()) break;
+      await condition(() => changes !== seen);
+    }
+    return await finish(plan);
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => recordEnd(error));
+    throw error;
+  }
+
+  async function finish(plan: Plan): Promise<PipelineResult> {
+    const failure = failureOf(state);
+    if (failure !== undefined) throw pipelineFailure(failure);
+    const contexts = expressionContexts(plan, state, runFacts(plan));
+    const outputs = evaluateOutputs(plan, contexts);
+    apply({ kind: 'ended', status: 'completed', outputs });
+    await control.recordRun({ run, state, endedAt: Date.now() });
+    return { name: state.name, status: 'completed', outputs };
+  }
+
+  async function recordEnd(error: unknown): Promise<void> {
+    if (isCancellation(error)) {
+      await condition(() => Object.values(state.steps).every(({ status }) => status !== 'running'));
+      for (const [step, { status }] of Object.entries(state.steps)) {
+        if (status === 'pending') apply({ kind: 'step-cancelled', step, at: Date.now() });
+      }
+      apply({ kind: 'ended', status: 'cancelled' });
+    } else {
+      apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
+    }
+    await control.recordRun({ run, state, endedAt: Date.now() });
+  }
+}
+
+function runFacts(plan: Plan): RunFacts {
+  const info = workflowInfo();
+  // A schedule writes the time it meant into this search attribute of Temporal's own.
+  const scheduled = info.searchAttributes['TemporalScheduledStartTime']?.[0];
+  return {
+    id: info.workflowId,
+    name: plan.name,
+    attempt: info.attempt,
+    scheduled_time: (scheduled instanceof Date ? scheduled : info.startTime).toISOString(),
+  };
+}
+
+function evaluateOutputs(plan: Plan, contexts: JsonObject): JsonObject {
+  try {
+    return Object.fromEntries(
+      Object.entries(plan.outputs).map(([name, template]) => [
+        name,
+        evaluateTemplate(template, contexts),
+      ]),
+    );
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw pipelineFailure({ type: 'InvalidInput', message: `outputs: ${message}` });
+  }
+}
+
+function failureOf(state: RunState): StepError | undefined {
+  const failed = Object.entries(state.steps).filter(([, step]) => step.status === 'failed');
+  const [first] = failed;
+  if (first === undefined) return undefined;
+  const messages = failed.map(([id, step]) => `step '${id}' failed: ${step.error?.message ?? ''}`);
+  return { type: first[1].error?.type ?? 'Internal', message: messages.join('\n') };
+}
+
+function pipelineFailure({ type, message }: StepError): ApplicationFailure {
+  return ApplicationFailure.create({ type, message, nonRetryable: true });
+}

@@ -1,0 +1,231 @@
+import { isCancellation } from '@temporalio/workflow';
+import type {
+  PipelineOptions,
+  PreparedStep,
+  PrepareRequest,
+  RunIdentity,
+} from '../activities/contract.ts';
+import { evaluateTemplate } from '../plan/expressions.ts';
+import type { JsonObject } from '../plan/json.ts';
+import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
+import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
+import { dependentsOf, readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
+import { admit, expressionContexts, type RunFacts } from '../plan/scheduling.ts';
+import { control, resolveSource, runStep } from './activity-proxies.ts';
+import { stepFailure } from './failures.ts';
+
+/** A step whose input was found corrupt is tried again this often after its producer. */
+const MAX_RECOVERIES = 3;
+
+export interface StepExecutorOptions {
+  readonly plan: Plan;
+  readonly run: RunIdentity;
+  readonly facts: RunFacts;
+  readonly options: PipelineOptions;
+  state(): RunState;
+  apply(event: RunEvent): void;
+}
+
+/** Starts what is ready and turns what activities answer into events. */
+export class StepExecutor {
+  readonly #context: StepExecutorOptions;
+  readonly #running = new Set<StepId>();
+  readonly #recoveries = new Map<StepId, number>();
+  /** Steps that the submission asks to run again whatever the cache holds. */
+  readonly #forced: ReadonlySet<StepId>;
+
+  constructor(context: StepExecutorOptions) {
+    this.#context = context;
+    const { plan, options } = context;
+    const roots = options.from === undefined ? [] : [options.from];
+    this.#forced = options.force
+      ? new Set(plan.steps.map((step) => step.id))
+      : dependentsOf(plan, new Set(roots));
+  }
+
+  isIdle(): boolean {
+    return (
+      this.#running.size === 0 && readySteps(this.#context.plan, this.#context.state()).length === 0
+    );
+  }
+
+  /** Decides over every ready step, up to `max_parallel` running at once. */
+  startReady(): void {
+    const { plan, state, apply } = this.#context;
+    const batch: PlanStep[] = [];
+    // A skipped step can make others ready at once.
+    for (let ready = readySteps(plan, state()); ready.length > 0;) {
+      let decided = 0;
+      for (const step of ready) {
+        if (this.#running.size >= plan.maxParallel) break;
+        const admission = admit(step, plan, state(), this.#contexts());
+        decided += 1;
+        if (admission.kind === 'skip') {
+          apply({ kind: 'step-skipped', step: step.id, note: admission.note });
+        } else if (admission.kind === 'invalid') {
+          this.#invalid(step.id, `if: ${admission.message}`);
+        } else {
+          apply({ kind: 'step-started', step: step.id, at: Date.now() });
+          this.#running.add(step.id);
+          batch.push(step);
+        }
+      }
+      if (decided === 0) break;
+      ready = readySteps(plan, state());
+    }
+    this.#start(batch);
+  }
+
+  #contexts(): JsonObject {
+    const { plan, state, facts } = this.#context;
+    return expressionContexts(plan, state(), facts);
+  }
+
+  #start(batch: readonly PlanStep[]): void {
+    const requests: { step: PlanStep; request: PrepareRequest; queue: string }[] = [];
+    for (const step of batch) {
+      try {
+        requests.push({ step, ...this.#evaluate(step) });
+      } catch (error) {
+        this.#running.delete(step.id);
+        this.#invalid(step.id, error instanceof Error ? error.message : String(error));
+      }
+    }
+    const sources = requests.filter(({ step }) => step.effect === 'source');
+    const others = requests.filter(({ step }) => step.effect !== 'source');
+    for (const { step, request, queue } of sources) {
+      void this.#guard(step, async () => {
+        const { upstream } = await resolveSource({
+          run: this.#context.run,
+          retry: step.retry,
+          ...request,
+        });
+        await this.#prepareAndRun([{ step, request: { ...request, upstream }, queue }]);
+      });
+    }
+    if (others.length > 0) void this.#prepareAndRun(others);
+  }
+
+  #evaluate(step: PlanStep): { request: PrepareRequest; queue: string } {
+    const contexts = this.#contexts();
+    const inputs = evaluateTemplate(step.with, contexts) as JsonObject;
+    const label = evaluateTemplate(step.runsOn, contexts);
+    if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {
+      throw new Error(
+        `runs_on: found ${JSON.stringify(label)}, expected a worker label such as 'cpu'`,
+      );
+    }
+    return {
+      queue: step.role === 'train' ? trainQueue(label) : WORK_QUEUE,
+      request: {
+        stepId: step.id,
+        kind: step.kind,
+        version: step.version,
+        revision: step.revision,
+        inputs,
+        force: this.#forced.has(step.id),
+      },
+    };
+  }
+
+  async #prepareAndRun(
+    requests: readonly { step: PlanStep; request: PrepareRequest; queue: string }[],
+  ): Promise<void> {
+    let prepared: readonly PreparedStep[];
+    try {
+      ({ steps: prepared } = await control.prepareSteps({
+        run: this.#context.run,
+        steps: requests.map(({ request }) => request),
+      }));
+    } catch (error) {
+      for (const { step } of requests) this.#ended(step, error);
+      return;
+    }
+    requests.forEach(({ step, request, queue }, index) => {
+      const answer = prepared[index];
+      if (answer === undefined) throw new Error('internal: prepareSteps left a step out');
+      void this.#guard(step, () => this.#runPrepared(step, request, queue, answer));
+    });
+  }
+
+  async #runPrepared(
+    step: PlanStep,
+    request: PrepareRequest,
+    queue: string,
+    prepared: PreparedStep,
+  ): Promise<void> {
+    const { apply, run } = this.#context;
+    if (prepared.kind === 'invalid') {
+      this.#running.delete(step.id);
+      apply({
+        kind: 'step-failed',
+        step: step.id,
+        at: Date.now(),
+        attempt: 0,
+        error: prepared.error,
+      });
+      return;
+    }
+    apply({ kind: 'step-fingerprinted', step: step.id, fingerprint: prepared.fingerprint });
+    if (prepared.kind === 'hit') {
+      this.#running.delete(step.id);
+      apply({ kind: 'step-cached', step: step.id, at: Date.now(), outputs: prepared.outputs });
+      return;
+    }
+    const { outputs, attempt, note, cached } = await runStep(
+      {
+        run,
+        ...request,
+        fingerprint: prepared.fingerprint,
+        retry: step.retry,
+        ...(step.timeoutMs !== undefined && { timeoutMs: step.timeoutMs }),
+      },
+      queue,
+    );
+    this.#running.delete(step.id);
+    const result = { step: step.id, at: Date.now(), outputs, ...(note !== undefined && { note }) };
+    if (cached) apply({ kind: 'step-cached', ...result });
+    else apply({ kind: 'step-completed', ...result, attempt });
+  }
+
+  async #guard(step: PlanStep, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#ended(step, error);
+    }
+  }
+
+  #ended(step: PlanStep, error: unknown): void {
+    const { apply } = this.#context;
+    this.#running.delete(step.id);
+    if (isCancellation(error)) {
+      apply({ kind: 'step-cancelled', step: step.id, at: Date.now() });
+      return;
+    }
+    const failure = stepFailure(error);
+    if (failure.artifact !== undefined && this.#recover(step.id, failure.artifact)) return;
+    const { attempt } = failure;
+    apply({ kind: 'step-failed', step: step.id, at: Date.now(), attempt, error: failure.error });
+  }
+
+  /** An artifact that is gone or corrupt: its producer runs again, then the step that reads it. */
+  #recover(reader: StepId, artifact: string): boolean {
+    const { plan, state, apply } = this.#context;
+    const count = (this.#recoveries.get(reader) ?? 0) + 1;
+    const producer = plan.steps.find((step) =>
+      Object.values(stepState(state(), step.id).outputs ?? {}).includes(artifact),
+    );
+    if (producer === undefined || count > MAX_RECOVERIES) return false;
+    this.#recoveries.set(reader, count);
+    const note = `made again: ${artifact} could not be read`;
+    apply({ kind: 'step-invalidated', step: producer.id, note });
+    apply({ kind: 'step-invalidated', step: reader, note: `waits for '${producer.id}'` });
+    return true;
+  }
+
+  #invalid(step: StepId, message: string): void {
+    const error = { type: 'InvalidInput', message };
+    this.#context.apply({ kind: 'step-failed', step, at: Date.now(), attempt: 0, error });
+  }
+}
