@@ -1,4 +1,4 @@
-import koffi from 'koffi';
+import koffi, { type LibraryHandle } from 'koffi';
 import { Failure } from '../../plan/failures.ts';
 
 /** An address that ONNX Runtime gave out. */
@@ -119,9 +119,14 @@ export function loadOrtLibrary(path: string): OrtLibrary {
   return { api: Object.fromEntries(functions) as OrtApi, version };
 }
 
+/** Koffi unloads a library whose handle is collected, with its functions still in use. */
+const loadedLibraries: LibraryHandle[] = [];
+
 function apiBase(path: string): Pointer {
   try {
-    return koffi.load(path).func('OrtGetApiBase', VOID, [])() as Pointer;
+    const library = koffi.load(path);
+    loadedLibraries.push(library);
+    return library.func('OrtGetApiBase', VOID, [])() as Pointer;
   } catch (error) {
     throw new Failure(
       'DeviceUnavailable',
