@@ -1,7 +1,20 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { permutation } from '../../data/shuffle.ts';
-import cases from '../fixtures/data/shuffle.json' with { type: 'json' };
+
+interface ShuffleCase {
+  readonly n: number;
+  readonly seed: number;
+  readonly first: readonly number[];
+  readonly last: readonly number[];
+  readonly sha256: string;
+}
+
+const cases = readFileSync(new URL('../fixtures/data/shuffle.jsonl', import.meta.url), 'utf8')
+  .trim()
+  .split('\n')
+  .map((line) => JSON.parse(line) as ShuffleCase);
 
 test.each(cases)('puts $n rows in the order of Dataset.shuffle(seed=$seed)', (expected) => {
   const { n, seed } = expected;

@@ -1,0 +1,126 @@
+import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import {
+  Field,
+  Int32,
+  List,
+  makeData,
+  RecordBatch,
+  RecordBatchFileWriter,
+  Struct,
+  tableFromIPC,
+  Utf8,
+} from 'apache-arrow';
+import type { Data, Schema, Table } from 'apache-arrow';
+import { diskFailure } from './disk-failure.ts';
+
+/** Rows of a record batch, at most: fixed, so that equal rows give equal bytes. */
+const BATCH_ROWS = 4096;
+/** Size at which a record batch is closed early, in the unit that `size` of `inBatches` counts. */
+const BATCH_SIZE = 1 << 24;
+
+/** A string column without nulls. */
+export function utf8Column(values: readonly string[]): Data<Utf8> {
+  const valueOffsets = new Int32Array(values.length + 1);
+  let length = 0;
+  for (const [index, value] of values.entries()) {
+    length += Buffer.byteLength(value);
+    valueOffsets[index + 1] = length;
+  }
+  const data = new Uint8Array(length);
+  const bytes = Buffer.from(data.buffer);
+  for (const [index, value] of values.entries()) bytes.write(value, valueOffsets[index] as number);
+  return makeData({
+    type: new Utf8(),
+    length: values.length,
+    nullCount: 0,
+    valueOffsets,
+    data,
+  });
+}
+
+/** An int32 column without nulls. */
+export function int32Column(values: Int32Array): Data<Int32> {
+  return makeData({ type: new Int32(), length: values.length, nullCount: 0, data: values });
+}
+
+/** A column of int32 lists without nulls. */
+export function int32ListColumn(lists: readonly Int32Array[]): Data<List<Int32>> {
+  const valueOffsets = new Int32Array(lists.length + 1);
+  for (const [index, list] of lists.entries()) {
+    valueOffsets[index + 1] = (valueOffsets[index] as number) + list.length;
+  }
+  const items = new Int32Array(valueOffsets[lists.length] as number);
+  for (const [index, list] of lists.entries()) items.set(list, valueOffsets[index]);
+  return makeData({
+    type: new List(new Field('item', new Int32(), false)),
+    length: lists.length,
+    nullCount: 0,
+    valueOffsets,
+    child: int32Column(items),
+  });
+}
+
+export function recordBatch(schema: Schema, columns: readonly Data[]): RecordBatch {
+  const length = columns[0]?.length ?? 0;
+  const type = new Struct(schema.fields);
+  return new RecordBatch(schema, makeData({ type, length, nullCount: 0, children: [...columns] }));
+}
+
+/**
+ * Regroups rows into the batches of an Arrow file: they depend on the rows alone, not on how the
+ * rows arrived.
+ */
+export async function* inBatches<Row>(
+  groups: AsyncIterable<readonly Row[]> | Iterable<readonly Row[]>,
+  size: (row: Row) => number,
+): AsyncGenerator<readonly Row[]> {
+  let rows: Row[] = [];
+  let total = 0;
+  for await (const group of groups) {
+    for (const row of group) {
+      rows.push(row);
+      total += size(row);
+      if (rows.length === BATCH_ROWS || total >= BATCH_SIZE) {
+        yield rows;
+        rows = [];
+        total = 0;
+      }
+    }
+  }
+  if (rows.length > 0) yield rows;
+}
+
+/**
+ * Writes an Arrow IPC file. Equal batches give equal bytes.
+ * @throws DiskFull, or the signal's reason
+ */
+export async function writeArrowFile(
+  path: string,
+  batches: AsyncIterable<RecordBatch>,
+  signal?: AbortSignal,
+): Promise<void> {
+  try {
+    await pipeline(
+      Readable.from(batches),
+      RecordBatchFileWriter.throughNode(),
+      createWriteStream(path),
+      signal === undefined ? {} : { signal },
+    );
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw diskFailure(error, path);
+  }
+}
+
+/** Reads an Arrow IPC file or stream, batch by batch, into memory. */
+export async function readArrowFile(path: string): Promise<Table> {
+  const file = await open(path);
+  try {
+    return await tableFromIPC(file);
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import {
+  putTokenizedDataset,
+  readTokenizedDatasetInfo,
+  readTokenizedSplit,
+  tokenizedSplitFile,
+  writeTokenizedSplit,
+} from '../../data/tokenized-dataset.ts';
+import type { TokenizedRow } from '../../data/tokenized-dataset.ts';
+import { storeTest } from './temporary-store.ts';
+
+/** Rows of 1 to 7 tokens, in more than one record batch. */
+const ROWS: readonly TokenizedRow[] = Array.from({ length: 5_000 }, (_, row) => ({
+  id: `é-${row}`,
+  inputIds: Int32Array.from({ length: 1 + (row % 7) }, (_, token) => row * 10 + token),
+  label: row % 3,
+}));
+
+storeTest('reads tokens back as flat arrays', async ({ store, folder }) => {
+  const rows = await writeTokenizedSplit(join(folder, 'train.arrow'), [ROWS], true);
+  const info = {
+    splits: { train: rows },
+    labels: ['a', 'b', 'c'],
+    pad_token: '<pad>',
+    pad_token_id: 0,
+    max_length: 7,
+    tokenizer: `sha256:${'0'.repeat(64)}` as const,
+    tokens: ROWS.reduce((sum, row) => sum + row.inputIds.length, 0),
+    truncated: 0,
+  };
+  const digest = await putTokenizedDataset(store, info, { directory: folder });
+  const read = await readTokenizedSplit(await tokenizedSplitFile(store, digest));
+
+  expect(await readTokenizedDatasetInfo(store, digest)).toEqual(info);
+  expect(read.ids).toEqual(ROWS.map((row) => row.id));
+  expect(read.labels).toEqual(Int32Array.from(ROWS, (row) => row.label as number));
+  expect(read.inputIds.length).toBe(info.tokens);
+  expect(
+    ROWS.map((_, row) => read.inputIds.slice(read.offsets[row], read.offsets[row + 1])),
+  ).toEqual(ROWS.map((row) => row.inputIds));
+});
+
+storeTest('writes the same bytes however the rows arrive', async ({ folder }) => {
+  const digests = [];
+  for (const groups of [[ROWS], ROWS.map((row) => [row])]) {
+    const path = join(folder, 'train.arrow');
+    await writeTokenizedSplit(path, groups, true);
+    digests.push(
+      createHash('sha256')
+        .update(await readFile(path))
+        .digest('hex'),
+    );
+  }
+  expect(digests).toEqual(
+    Array(2).fill('2fa55c900257beee19add7c7f12622b377999c58399197544684097c46f877d5'),
+  );
+});
+
+storeTest('has no labels without labels', async ({ folder }) => {
+  const path = join(folder, 'train.arrow');
+  const row = { id: 'a', inputIds: Int32Array.of(5, 6), label: null };
+  await writeTokenizedSplit(path, [[row]], false);
+
+  expect(await readTokenizedSplit(path)).toEqual({
+    ids: ['a'],
+    inputIds: Int32Array.of(5, 6),
+    offsets: Int32Array.of(0, 2),
+    labels: null,
+  });
+});
