@@ -28,15 +28,17 @@ export const subset = defineStep({
     rows: z.int(),
   },
   async run(context: StepContext, inputs) {
-    const { takeSubset } = await import('../data/subset.ts');
+    const { subsetDataset } = await import('../data/subset.ts');
     const { dataset, split, shuffle_seed: shuffleSeed, skip, take } = inputs;
-    return takeSubset(context.store, dataset, {
-      directory: context.temporaryDirectory,
-      signal: context.signal,
+    const selection = {
       skip,
       ...(split !== undefined && { split }),
       ...(shuffleSeed !== undefined && { shuffleSeed }),
       ...(take !== undefined && { take }),
+    };
+    return subsetDataset(context.store, dataset, selection, {
+      directory: context.temporaryDirectory,
+      signal: context.signal,
     });
   },
 });
