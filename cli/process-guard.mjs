@@ -1,3 +1,4 @@
+// @ts-check
 // node cli/process-guard.mjs [--lock FILE --note TEXT] -- COMMAND [ARGS...]
 // Runs a command for as long as this process's stdin stays open. A parent holds the other end of that pipe;
 // however the parent ends, SIGKILL included, the pipe closes and the command is stopped: SIGTERM, then SIGKILL.

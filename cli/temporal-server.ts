@@ -12,7 +12,7 @@ const GUARD = fileURLToPath(new URL('process-guard.mjs', import.meta.url));
 /** Of process-guard.mjs: another guard holds the database's lock. */
 const LOCKED_EXIT_CODE = 75;
 const READY_TIMEOUT_MS = 60_000;
-const PROBE_TIMEOUT_MS = 2_000;
+const PROBE_TIMEOUT_MS = 1_000;
 const POLL_MS = 50;
 /** The guard kills its command 5 s after it was told to stop. */
 const STOP_TIMEOUT_MS = 8_000;

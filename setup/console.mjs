@@ -2,6 +2,7 @@
 
 /** A failure of the set-up that a person can act on: printed without a stack. */
 export class SetupError extends Error {
+  /** @override */
   name = 'SetupError';
 }
 

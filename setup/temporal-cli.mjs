@@ -99,7 +99,7 @@ async function obtain(folder, options, failures) {
   }
   throw new SetupError(
     `The Temporal CLI ${MINIMUM.cli} or newer is needed and could not be found or obtained:\n` +
-      `${failures.map((failure) => `  - ${failure}\n`).join('')}` +
+      failures.map((failure) => `  - ${failure}\n`).join('') +
       'Install it (https://docs.temporal.io/cli/setup-cli) so that `temporal` is on PATH, or set TEMPORAL_CLI to its file.',
   );
 }
