@@ -1,0 +1,39 @@
+/** What training adds to a model's config.json. */
+export interface TrainedModelConfig {
+  /** As `GPT2ForSequenceClassification`. */
+  readonly architecture: string;
+  /** Names of the classes in the order of their ids. */
+  readonly labels: readonly string[];
+  readonly padTokenId: number | null;
+}
+
+/** Keys that say again, in other words, what the written ones say. */
+const REPLACED = ['num_labels', 'torch_dtype', '_num_labels'];
+
+/**
+ * config.json of a trained classifier, as Hugging Face writes it: keys sorted, two spaces.
+ * Every other key of the original stays. Equal input gives equal text.
+ */
+export function trainedConfigJson(
+  original: { readonly [key: string]: unknown },
+  trained: TrainedModelConfig,
+): string {
+  const config: { [key: string]: unknown } = {
+    ...original,
+    architectures: [trained.architecture],
+    dtype: 'float32',
+    id2label: Object.fromEntries(trained.labels.entries()),
+    label2id: Object.fromEntries(trained.labels.map((label, id) => [label, id])),
+    pad_token_id: trained.padTokenId,
+    problem_type: 'single_label_classification',
+  };
+  for (const key of REPLACED) delete config[key];
+  return `${JSON.stringify(sortedKeys(config), null, 2)}\n`;
+}
+
+function sortedKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortedKeys);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sortedKeys(inner)]));
+}

@@ -1,0 +1,108 @@
+import { Failure } from '../../plan/failures.ts';
+import { initializeTensor, type InitializationRule } from '../random/weight-initialization.ts';
+import { openSafetensors, type SafetensorsFile } from './safetensors-file.ts';
+import type { SafetensorsTensor } from './safetensors-header.ts';
+
+/** A parameter that a model needs. */
+export interface WeightSpec {
+  /** Hugging Face name. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly initializer: InitializationRule;
+}
+
+export interface LoadWeightsInput {
+  /** safetensors files, as `weightFiles` finds them. */
+  readonly files: readonly string[];
+  readonly specs: readonly WeightSpec[];
+  /** Memory of a parameter, to be filled. */
+  readonly target: (spec: WeightSpec) => Float32Array;
+  /** What base checkpoints leave out at the start of names: `transformer.` for GPT-2. */
+  readonly basePrefix: string;
+  /** Parameters of the head: created from the seed when no file has them. */
+  readonly head: readonly string[];
+  readonly seed: number;
+}
+
+/** Entries of checkpoints that are no parameters of ours: masks, and the language-model head. */
+const KNOWN_EXTRAS = /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|position_ids)$/;
+
+/**
+ * Fills every parameter from safetensors files, straight into its memory.
+ * @returns the names of the head's parameters that were created from the seed
+ * @throws InvalidInput listing every parameter that is missing, unexpected or of another shape
+ */
+export async function loadWeights(input: LoadWeightsInput): Promise<readonly string[]> {
+  const files = await openAll(input.files);
+  try {
+    const found = new Map<string, Source>();
+    for (const file of files) {
+      for (const tensor of file.tensors) found.set(tensor.name, { file, tensor });
+    }
+    const sources = matchWeights(input, found);
+    const created: string[] = [];
+    for (const spec of input.specs) {
+      const target = input.target(spec);
+      const source = sources.get(spec.name);
+      if (source !== undefined) await source.file.read(source.tensor, target);
+      else {
+        const { name, initializer: rule } = spec;
+        await initializeTensor({ seed: input.seed, name, rule, target });
+        created.push(name);
+      }
+    }
+    return created;
+  } finally {
+    await Promise.all(files.map((file) => file.close()));
+  }
+}
+
+interface Source {
+  readonly file: SafetensorsFile;
+  readonly tensor: SafetensorsTensor;
+}
+
+/** The tensor of each parameter; the head's missing ones have none. */
+function matchWeights(
+  input: LoadWeightsInput,
+  found: ReadonlyMap<string, Source>,
+): ReadonlyMap<string, Source> {
+  const sources = new Map<string, Source>();
+  const used = new Set<string>();
+  const problems: string[] = [];
+  for (const { name, shape } of input.specs) {
+    const source = found.get(name) ?? found.get(withoutPrefix(name, input.basePrefix));
+    if (source === undefined) {
+      if (!input.head.includes(name)) problems.push(`${name} is missing`);
+      continue;
+    }
+    used.add(source.tensor.name);
+    const actual = source.tensor.shape;
+    if (actual.join() === shape.join()) sources.set(name, source);
+    else problems.push(`${name} has the shape [${actual.join()}], expected [${shape.join()}]`);
+  }
+  for (const name of found.keys()) {
+    if (!used.has(name) && !KNOWN_EXTRAS.test(name)) problems.push(`${name} is unexpected`);
+  }
+  if (problems.length === 0) return sources;
+  throw new Failure(
+    'InvalidInput',
+    `the weights do not fit config.json: ${problems.join('; ')}; use the config.json that was ` +
+      "saved with them (num_labels must be the head's number of classes)",
+  );
+}
+
+function withoutPrefix(name: string, prefix: string): string {
+  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
+}
+
+async function openAll(paths: readonly string[]): Promise<readonly SafetensorsFile[]> {
+  const files: SafetensorsFile[] = [];
+  try {
+    for (const path of paths) files.push(await openSafetensors(path));
+    return files;
+  } catch (error) {
+    await Promise.all(files.map((file) => file.close()));
+    throw error;
+  }
+}
