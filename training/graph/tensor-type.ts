@@ -15,3 +15,12 @@ export interface TensorSpec {
   readonly dtype: DataType;
   readonly shape: Shape;
 }
+
+/** Element types' numbers in ONNX files (TensorProto.DataType). */
+export const DATA_TYPE_NUMBERS = {
+  float32: 1,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  uint32: 12,
+} as const satisfies Record<DataType, number>;

@@ -1,0 +1,60 @@
+import { product } from '../graph/dimension.ts';
+import type { Value } from '../graph/graph.ts';
+import { bitwiseXor, cast, lessOrEqual, mul, reshape, shiftRight } from '../graph/ops.ts';
+import { combine32 } from './dropout-keys.ts';
+
+/** Odd, from murmur3's finaliser: multiplying by it carries low bits into high ones. */
+const MULTIPLIER = 0x85ebca6b;
+
+/** One place of the model where dropout is applied. */
+export interface DropoutSite {
+  /** `dropout_keys` uint32 [R,T]. */
+  readonly keys: Value;
+  /** Distinct for every place of the model. */
+  readonly site: number;
+  /** Probability that an element becomes 0. */
+  readonly probability: number;
+}
+
+/**
+ * Dropout of x [R*T,C]: zeroes elements with the site's probability, scales the others by
+ * 1/(1 − p). An element's fate is a hash of (token's key, site, feature).
+ */
+export function dropFeatures(x: Value, { keys, site, probability }: DropoutSite): Value {
+  if (probability === 0) return x;
+  const C = Number(x.shape[1]);
+  const key = reshape(keys, [product(keys.shape), 1]);
+  const feature = keys.graph.constant('uint32', [1, C], siteMultipliers(site, C));
+  const kept = keptMask(hash(mul(key, feature)), probability);
+  return mul(mul(x, 1 / (1 - probability)), kept);
+}
+
+/**
+ * Dropout of attention probabilities [R,H,T,T], without the scale 1/(1 − p): that is cheaper where
+ * the product with the values is. An element's fate is a hash of (query token's key, key token's
+ * key, site, head).
+ */
+export function dropAttention(x: Value, { keys, site, probability }: DropoutSite): Value {
+  if (probability === 0) return x;
+  const [R = 0, H = 0, T = 0] = x.shape;
+  const query = reshape(keys, [R, 1, T, 1]);
+  const heads = siteMultipliers(site, Number(H));
+  const head = keys.graph.constant('uint32', [1, heads.length, 1, 1], heads);
+  const key = hash(mul(reshape(keys, [R, 1, 1, T]), head));
+  return mul(x, keptMask(hash(mul(query, key)), probability));
+}
+
+/** One round of murmur3's finaliser, over the product of two words that are hashes themselves. */
+function hash(words: Value): Value {
+  return mul(bitwiseXor(words, shiftRight(words, 16)), MULTIPLIER);
+}
+
+/** 1 where the element stays, 0 where it is dropped. */
+function keptMask(hashes: Value, probability: number): Value {
+  return cast(lessOrEqual(Math.round(probability * 2 ** 32), hashes), 'float32');
+}
+
+/** An odd pseudo-random word for each feature or head of a site. */
+function siteMultipliers(site: number, count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => combine32(combine32(1, site), i) | 1);
+}
