@@ -86,10 +86,10 @@ export async function artifactFile(
 ): Promise<string> {
   const file = manifest.files.find((candidate) => candidate.path === path);
   if (file === undefined) {
+    const paths = manifest.files.map((candidate) => candidate.path).join(', ');
     throw new Failure(
       'NotFound',
-      `this ${manifest.type} has no file ${JSON.stringify(path)}, only ` +
-        `${manifest.files.map((candidate) => candidate.path).join(', ') || 'none at all'}`,
+      `this ${manifest.type} has no file ${JSON.stringify(path)}, only ${paths || 'none at all'}`,
     );
   }
   return store.getFile(file.digest);

@@ -123,7 +123,7 @@ async function recordProducer(
     const current = await getRecord<Producer>(store, ref);
     if (current?.record.fingerprint === fingerprint) return;
     if (current !== undefined && (await producerOf(store, artifact)) !== undefined) return;
-    const written = await swapRecord<Producer>(store, ref, current?.version, { fingerprint });
+    const written = await swapRecord(store, ref, current?.version, { fingerprint });
     if (written !== undefined) return;
   }
 }
@@ -171,6 +171,6 @@ function* digestsIn(
   if (isDigest(value)) yield [path.join('.'), value];
   if (typeof value !== 'object' || value === null) return;
   for (const [key, item] of Object.entries(value)) {
-    yield* digestsIn(item as JsonValue, [...path, key]);
+    yield* digestsIn(item, [...path, key]);
   }
 }

@@ -22,13 +22,25 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder and its missing parents, durably. */
+/**
+ * Makes a folder and its missing parents, durably. Not by Node's recursive mkdir, which reports a
+ * read-only file system as ENOENT.
+ */
 export async function ensureFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = path; made !== dirname(first); made = dirname(made)) {
-    await syncFolder(dirname(made));
+  try {
+    await mkdir(path);
+  } catch (error) {
+    switch (errorCode(error)) {
+      case 'EEXIST':
+        return;
+      case 'ENOENT':
+        await ensureFolder(dirname(path));
+        return ensureFolder(path);
+      default:
+        throw error;
+    }
   }
+  await syncFolder(dirname(path));
 }
 
 /**

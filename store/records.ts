@@ -23,12 +23,12 @@ export async function getRecord<T>(
   return found && { record: found.value as T, version: found.version };
 }
 
-/** `Store.swapRef` for a record; its properties hold JSON only. */
-export async function swapRecord<T>(
+/** `Store.swapRef` for a record, whose properties hold JSON only. */
+export async function swapRecord(
   store: Store,
   ref: string,
   expected: RefVersion | undefined,
-  record: T,
+  record: object,
 ): Promise<RefVersion | undefined> {
   return store.swapRef(ref, expected, record as JsonValue);
 }
@@ -39,7 +39,7 @@ export async function swapRecord<T>(
  * @param change gives the new record, or the very record it was handed to leave it alone
  * @returns the record that is now in the store
  */
-export async function updateRecord<T>(
+export async function updateRecord<T extends object>(
   store: Store,
   ref: string,
   change: (current: T | undefined) => T,

@@ -74,9 +74,9 @@ export async function register(
   registration: Registration,
 ): Promise<RegistrationResult> {
   const { name, model, alias } = registration;
-  requireForm(name, NAME, 'model name', 'letters, digits, . _ - and / between parts');
+  requireForm(name, NAME, 'a model name', 'letters, digits, . _ - and / between parts');
   if (alias !== undefined) {
-    requireForm(alias, ALIAS, 'alias', 'a letter, then letters, digits, . _ -');
+    requireForm(alias, ALIAS, 'an alias', 'a letter, then letters, digits, . _ -');
   }
   await readManifest(store, model, 'model');
   let existing = false;
@@ -169,10 +169,7 @@ function modelRef(name: string): string {
 
 function requireForm(text: string, form: RegExp, what: string, expected: string): void {
   if (form.test(text)) return;
-  throw new Failure(
-    'InvalidInput',
-    `${JSON.stringify(text)} is not a ${what}: expected ${expected}`,
-  );
+  throw new Failure('InvalidInput', `${JSON.stringify(text)} is not ${what}: expected ${expected}`);
 }
 
 async function unknownModel(store: Store, name: string): Promise<Failure> {
@@ -186,7 +183,7 @@ async function unknownModel(store: Store, name: string): Promise<Failure> {
   }
   return new Failure(
     'NotFound',
-    `${what}${didYouMean(name, names)}; there are: ${names.join(', ')}`,
+    `${what}${didYouMean(name, names)}; registered: ${names.join(', ')}`,
   );
 }
 
@@ -206,5 +203,5 @@ function didYouMean(text: string, candidates: readonly string[]): string {
   if (candidates.length === 0) return '';
   const nearest = closest(text, candidates);
   const limit = Math.max(1, Math.floor(text.length / 3));
-  return distance(text, nearest) <= limit ? `; did you mean ${JSON.stringify(nearest)}?` : '';
+  return distance(text, nearest) <= limit ? ` (did you mean ${JSON.stringify(nearest)}?)` : '';
 }

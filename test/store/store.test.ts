@@ -199,7 +199,7 @@ describe.each(STORE_DRIVERS)('refs of the $name store', ({ open }) => {
       'tune (learning_rate=5e-5, seed=1)',
       'tune%20(learning_rate=5e-5, seed=1)',
       'é/日本/🙂',
-      `${'x'.repeat(200)}`,
+      'x'.repeat(200),
       `${'x'.repeat(200)}y`,
       `${'x'.repeat(200)}/y`,
       `long/${'🙂'.repeat(300)}/end`,
