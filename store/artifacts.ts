@@ -96,6 +96,14 @@ export async function artifactFile(
 }
 
 /**
+ * Reads an artifact's manifest and every file of it, and compares their digests.
+ * @throws NotFound for a part that is gone, CorruptArtifact for one that is not what was put
+ */
+export async function verifyArtifact(store: Store, digest: ArtifactDigest): Promise<void> {
+  for (const file of (await readManifest(store, digest)).files) await store.getFile(file.digest);
+}
+
+/**
  * Copies an artifact's files into `directory`, which appears whole or not at all.
  * @throws InvalidInput when the directory exists and is not empty
  */

@@ -48,7 +48,7 @@ export type AttemptFilter =
 
 /** Records that an attempt starts, under the next number. */
 export async function openAttempt(store: Store, start: AttemptStart): Promise<AttemptRecord> {
-  const earlier = await readAttempts(store, start);
+  const earlier = await store.listRefs(folderOf(start));
   for (let attempt = earlier.length + 1; ; attempt += 1) {
     const record: AttemptRecord = { ...start, attempt };
     const version = await swapRecord(store, attemptRef(record), undefined, record);

@@ -6,7 +6,7 @@ import { getRecord } from './records.ts';
 import type { ArtifactDigest, Store } from './store.ts';
 
 /** Where one artifact came from. */
-export interface LineageNode {
+export type LineageNode = {
   readonly artifact: ArtifactDigest;
   /** Type of the artifact, or null when the store no longer lists it. */
   readonly type: string | null;
@@ -17,7 +17,7 @@ export interface LineageNode {
   readonly inputs: ArtifactsByPath;
   /** Of a data source: the revision that it read. */
   readonly upstream: JsonValue;
-}
+};
 
 /**
  * Everything an artifact was made from: the artifact itself first, each artifact before those that

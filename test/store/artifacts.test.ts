@@ -8,6 +8,7 @@ import {
   putArtifact,
   readManifest,
   resolveDigest,
+  verifyArtifact,
 } from '../../store/artifacts.ts';
 import type { ArtifactDigest, Store } from '../../store/store.ts';
 import { blobPath, failureOf, rootOf, temporaryFolder, temporaryStore } from './stores.ts';
@@ -146,6 +147,21 @@ test('an export of a corrupt artifact leaves nothing', async () => {
     new RegExp(`^CorruptArtifact: blob ${weights} `),
   );
   expect(await readdir(folder)).toEqual([]);
+});
+
+test('verifying an artifact reads all of it', async () => {
+  const store = await temporaryStore();
+  const digest = await putArtifact(store, MODEL);
+  expect(await failureOf(verifyArtifact(store, digest))).toBe('no failure');
+  const [config, notes] = (await readManifest(store, digest)).files;
+  await replaceBytes(store, notes!.digest, 'nodes');
+  expect(await failureOf(verifyArtifact(store, digest))).toMatch(
+    new RegExp(`^CorruptArtifact: blob ${notes!.digest} `),
+  );
+  await store.deleteBlob(config!.digest);
+  expect(await failureOf(verifyArtifact(store, digest))).toMatch(
+    new RegExp(`^NotFound: blob ${config!.digest} `),
+  );
 });
 
 test('an artifact is found by its digest or the beginning of it', async () => {
