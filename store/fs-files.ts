@@ -66,12 +66,12 @@ export async function withTemporaryFile<T>(
 }
 
 /** Removes what killed writers left in `tmp/` and nobody wrote to for a day. */
-export async function sweepTemporary(root: string, olderThanMs = DAY_MS): Promise<void> {
+export async function sweepTemporary(root: string): Promise<void> {
   const folder = join(root, TEMPORARY_FOLDER);
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     try {
-      if (Date.now() - (await stat(path)).mtimeMs > olderThanMs) await rm(path, { force: true });
+      if (Date.now() - (await stat(path)).mtimeMs > DAY_MS) await rm(path, { force: true });
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw error;
     }
