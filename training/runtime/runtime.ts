@@ -5,13 +5,7 @@ import { createSession, type Session, type SessionOptions } from './session.ts';
 import { createTensor, type ElementType, type Tensor, type TensorInput } from './tensor.ts';
 
 export type { NamedTensors, Session, SessionOptions } from './session.ts';
-export {
-  allocateTensorData,
-  TENSOR_ALIGNMENT,
-  type ElementType,
-  type Tensor,
-  type TensorData,
-} from './tensor.ts';
+export { allocateTensorData, type ElementType, type Tensor, type TensorData } from './tensor.ts';
 
 /** ONNX Runtime in this process, through its C API. */
 export interface Runtime {

@@ -1,3 +1,4 @@
+import koffi from 'koffi';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { pointerFrom } from './ort-status.ts';
 
@@ -12,13 +13,22 @@ const ELEMENTS = {
 
 export type ElementType = keyof typeof ELEMENTS;
 
-/** The view that holds a tensor's elements. */
-export type TensorData<E extends ElementType = ElementType> = InstanceType<
-  (typeof ELEMENTS)[E]['view']
->;
+interface TensorViews {
+  readonly float32: Float32Array;
+  readonly int32: Int32Array;
+  readonly int64: BigInt64Array;
+  readonly bool: Uint8Array;
+  readonly uint32: Uint32Array;
+}
 
-/** Bytes to which all tensor memory is aligned: one cache line, one AVX-512 register. */
-export const TENSOR_ALIGNMENT = 64;
+/** The view that holds a tensor's elements. */
+export type TensorData<E extends ElementType = ElementType> = TensorViews[E];
+
+/**
+ * Bytes to which tensor memory is aligned: one cache line, one AVX-512 register. Vectorised sums may
+ * start at an aligned element, so the bits are only the same where the alignment is.
+ */
+const TENSOR_ALIGNMENT = 64;
 
 /** A tensor over the caller's memory: ONNX Runtime reads and writes `data` in place. */
 export interface Tensor<E extends ElementType = ElementType> {
@@ -38,15 +48,18 @@ export interface TensorInput<E extends ElementType> {
   readonly data: TensorData<E>;
 }
 
-/** Zeroed memory for a tensor that neither moves nor is freed while a view of it lives. */
+/** Zeroed, aligned memory for a tensor that neither moves nor is freed while a view of it lives. */
 export function allocateTensorData<E extends ElementType>(
   elementType: E,
   elements: number,
 ): TensorData<E> {
   const { view: View } = ELEMENTS[elementType];
+  const byteLength = Math.max(elements, 1) * View.BYTES_PER_ELEMENT;
   // Small ArrayBuffers may live on the JavaScript heap, which moves; shared memory never does.
-  const bytes = new SharedArrayBuffer(Math.max(elements, 1) * View.BYTES_PER_ELEMENT);
-  return new View(bytes as unknown as ArrayBuffer, 0, elements) as TensorData<E>;
+  const memory = new SharedArrayBuffer(byteLength + TENSOR_ALIGNMENT);
+  const misaligned = Number(koffi.address(new Uint8Array(memory)) % BigInt(TENSOR_ALIGNMENT));
+  const start = (TENSOR_ALIGNMENT - misaligned) % TENSOR_ALIGNMENT;
+  return new View(memory as unknown as ArrayBuffer, start, elements) as TensorData<E>;
 }
 
 /** Wraps memory as a tensor. The tensor keeps the memory alive until it is released. */

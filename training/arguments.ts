@@ -1,0 +1,73 @@
+import { z } from 'zod';
+
+const probability = z.number().min(0).lt(1);
+const count = z.int().min(1);
+
+/**
+ * Hugging Face's TrainingArguments, as far as they are built: names, meanings and defaults of
+ * transformers 5.x, but where a description says otherwise. Any other key is refused.
+ */
+export const trainingArgumentsSchema = z
+  .strictObject({
+    per_device_train_batch_size: count.default(8).describe('examples of one batch'),
+    per_device_eval_batch_size: count
+      .default(8)
+      .describe('accepted, without effect: evaluation packs as many examples as fit a pass'),
+    gradient_accumulation_steps: count
+      .default(1)
+      .describe(
+        'batches of one optimizer step; loss and gradient are the mean over all their examples',
+      ),
+    num_train_epochs: z
+      .number()
+      .positive()
+      .default(3)
+      .describe('passes over the training data; may be a fraction'),
+    max_steps: z
+      .int()
+      .min(-1)
+      .default(-1)
+      .refine((steps) => steps !== 0, 'expected -1 (no limit) or at least 1')
+      .describe('optimizer steps; overrides num_train_epochs when above 0'),
+    learning_rate: z.number().min(0).default(5e-5).describe('highest learning rate of AdamW'),
+    weight_decay: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('decoupled weight decay; biases and LayerNorm weights get none'),
+    adam_beta1: probability.default(0.9),
+    adam_beta2: probability.default(0.999),
+    adam_epsilon: z.number().positive().default(1e-8),
+    max_grad_norm: z
+      .number()
+      .min(0)
+      .default(1)
+      .describe('gradients with a larger norm are scaled down to it; 0: never'),
+    lr_scheduler_type: z
+      .literal('linear', { error: "only 'linear' is built yet" })
+      .default('linear')
+      .describe('after the warm-up the learning rate falls linearly to 0'),
+    warmup_steps: z
+      .number()
+      .min(0)
+      .default(0)
+      .refine((steps) => steps < 1 || Number.isInteger(steps), 'expected an integer, or below 1')
+      .describe('steps over which the learning rate rises from 0; below 1: share of all steps'),
+    warmup_ratio: probability
+      .optional()
+      .describe('older name for a warmup_steps below 1; give one of the two'),
+    seed: z.int().min(0).default(42).describe('of dropout, a fresh head, and the data order'),
+    data_seed: z.int().min(0).optional().describe('of the data order, in place of seed'),
+    logging_steps: count
+      .default(10)
+      .describe('optimizer steps between two rows of the training history; Hugging Face: 500'),
+  })
+  .refine((args) => args.warmup_ratio === undefined || args.warmup_steps === 0, {
+    path: ['warmup_ratio'],
+    error: 'warmup_steps is given too: remove warmup_ratio, its older name',
+  });
+
+/** What a person writes: every key may be left out. */
+export type TrainingArgumentsInput = z.input<typeof trainingArgumentsSchema>;
+/** With every default filled in. */
+export type TrainingArguments = z.output<typeof trainingArgumentsSchema>;

@@ -1,0 +1,63 @@
+/** One example's place in a pass. */
+export interface Placement {
+  /** Index into the lengths that were packed. */
+  readonly example: number;
+  readonly row: number;
+  /** First column. */
+  readonly start: number;
+}
+
+/** Examples that the graph computes in one run: `rows` rows of `tokens` tokens. */
+export interface Pass {
+  readonly rows: number;
+  readonly tokens: number;
+  readonly placements: readonly Placement[];
+}
+
+export interface PackingLimits {
+  /** Tokens of one pass, padding included; only a longer example exceeds it. */
+  readonly tokensPerPass: number;
+  /** Tokens of one row; a longer example makes longer rows. */
+  readonly tokensPerRow: number;
+}
+
+/**
+ * Shares examples out to passes of packed rows: the longest first, each into the first row that has
+ * room; then the rows, the longest first, into passes. A function of the lengths and limits alone.
+ *
+ * @param lengths tokens of each example, at least 1
+ */
+export function packExamples(lengths: readonly number[], limits: PackingLimits): readonly Pass[] {
+  const capacity = Math.max(limits.tokensPerRow, ...lengths);
+  const longestFirst = lengths
+    .map((length, example) => ({ length, example }))
+    .sort((a, b) => b.length - a.length || a.example - b.example);
+  const rows: Row[] = [];
+  for (const { length, example } of longestFirst) {
+    let row = rows.find((candidate) => candidate.used + length <= capacity);
+    if (row === undefined) rows.push((row = { used: 0, examples: [] }));
+    row.examples.push({ example, start: row.used });
+    row.used += length;
+  }
+  rows.sort((a, b) => b.used - a.used);
+  const passes: Pass[] = [];
+  for (let first = 0; first < rows.length;) {
+    const tokens = rows[first]?.used ?? 0;
+    const count = Math.max(1, Math.floor(limits.tokensPerPass / tokens));
+    passes.push(toPass(rows.slice(first, first + count), tokens));
+    first += count;
+  }
+  return passes;
+}
+
+interface Row {
+  used: number;
+  readonly examples: { readonly example: number; readonly start: number }[];
+}
+
+function toPass(rows: readonly Row[], tokens: number): Pass {
+  const placements = rows.flatMap(({ examples }, row) =>
+    examples.map(({ example, start }) => ({ example, row, start })),
+  );
+  return { rows: rows.length, tokens, placements };
+}

@@ -1,0 +1,79 @@
+import type { TrainingArguments } from './arguments.ts';
+
+/**
+ * The course of a training over its optimizer steps.
+ * Source of every rule: Hugging Face transformers 5.x, Trainer.set_initial_training_values.
+ */
+export interface Schedule {
+  /** Examples of one optimizer step, but for an epoch's last. */
+  readonly effectiveBatch: number;
+  readonly stepsPerEpoch: number;
+  /** Where training stops. */
+  readonly totalSteps: number;
+  readonly warmupSteps: number;
+  readonly rows: number;
+  readonly batchSize: number;
+  readonly accumulation: number;
+}
+
+/** @param rows examples of the training split, at least 1 */
+export function planSchedule(args: TrainingArguments, rows: number): Schedule {
+  const batchSize = args.per_device_train_batch_size;
+  const accumulation = args.gradient_accumulation_steps;
+  const stepsPerEpoch = Math.ceil(Math.ceil(rows / batchSize) / accumulation);
+  const totalSteps =
+    args.max_steps > 0 ? args.max_steps : Math.ceil(args.num_train_epochs * stepsPerEpoch);
+  const warmup = args.warmup_ratio ?? args.warmup_steps;
+  return {
+    effectiveBatch: batchSize * accumulation,
+    stepsPerEpoch,
+    totalSteps,
+    warmupSteps: warmup >= 1 ? warmup : Math.ceil(totalSteps * warmup),
+    rows,
+    batchSize,
+    accumulation,
+  };
+}
+
+/**
+ * Learning rate of the optimizer step that comes after `step` others: it rises linearly from 0 over
+ * the warm-up, then falls linearly to 0 at the end.
+ * Source: transformers, get_linear_schedule_with_warmup.
+ */
+export function learningRateAt(schedule: Schedule, step: number, highest: number): number {
+  const { totalSteps, warmupSteps } = schedule;
+  if (step < warmupSteps) return (highest * step) / Math.max(1, warmupSteps);
+  return highest * Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps));
+}
+
+/** Where an optimizer step lies in the data: its rows are [start, end) of the epoch's order. */
+export interface StepData {
+  /** From 0. */
+  readonly epoch: number;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Data of the optimizer step that comes after `step` others. An epoch's last may be shorter. */
+export function stepData(schedule: Schedule, step: number): StepData {
+  const { effectiveBatch, rows, stepsPerEpoch } = schedule;
+  const start = (step % stepsPerEpoch) * effectiveBatch;
+  return {
+    epoch: Math.floor(step / stepsPerEpoch),
+    start,
+    end: Math.min(start + effectiveBatch, rows),
+  };
+}
+
+/** Epochs done after `steps` optimizer steps, as Hugging Face logs them: in batches. */
+export function epochAfter(schedule: Schedule, steps: number): number {
+  const { stepsPerEpoch, accumulation, rows, batchSize } = schedule;
+  const batches = Math.ceil(rows / batchSize);
+  const done = Math.min((steps % stepsPerEpoch) * accumulation, batches);
+  return Math.floor(steps / stepsPerEpoch) + done / batches;
+}
+
+/** Whether an epoch, or the training, ends after `steps` optimizer steps. */
+export function isEpochEnd(schedule: Schedule, steps: number): boolean {
+  return steps > 0 && (steps % schedule.stepsPerEpoch === 0 || steps === schedule.totalSteps);
+}
