@@ -23,7 +23,10 @@ const FORMS = {
 const NAME = '[A-Za-z0-9][A-Za-z0-9._-]*';
 /** Hugging Face's own names with slashes, then any other up to a slash. */
 const REVISION = 'refs/(?:pr|convert)/[^/]+|[^/]+';
-const SOURCE = new RegExp(`^(datasets/)?(${NAME}/${NAME})(?:@(${REVISION}))?(?:/(.*))?$`);
+const KIND = '(?:datasets|models|spaces|buckets)/';
+const SOURCE = new RegExp(
+  `^(datasets/)?(?!${KIND})(${NAME}/${NAME})(?:@(${REVISION}))?(?:/(.*))?$`,
+);
 
 /**
  * Takes an `hf://` source apart.

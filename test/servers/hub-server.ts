@@ -24,6 +24,7 @@ export interface HubRequest {
   /** Path and query. */
   readonly url: string;
   readonly authorization: string | undefined;
+  readonly range: string | undefined;
   /** Which of the two servers was asked. */
   readonly host: 'hub' | 'storage';
 }
@@ -122,6 +123,7 @@ async function listen(
       method: request.method ?? '',
       url: request.url ?? '',
       authorization: request.headers.authorization,
+      range: request.headers.range,
       host,
     };
     state.requests.push(seen);
