@@ -1,4 +1,6 @@
-import { lookUp } from '../store/cache.ts';
+import { verifyArtifact } from '../store/artifacts.ts';
+import { lookUp, type CacheEntry } from '../store/cache.ts';
+import type { Store } from '../store/store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import type { PreparedStep, PrepareInput, PrepareRequest, PrepareResult } from './contract.ts';
 import { declarationOf, parseInputs } from './declaration.ts';
@@ -36,11 +38,24 @@ async function prepare(
     });
     if (force || step.effect === 'external') return { kind: 'miss', stepId, fingerprint: digest };
     const found = await lookUp(store, digest);
-    return found.hit
-      ? { kind: 'hit', stepId, fingerprint: digest, outputs: found.entry.outputs }
-      : { kind: 'miss', stepId, fingerprint: digest };
+    if (!found.hit || !(await isReadable(store, found.entry))) {
+      return { kind: 'miss', stepId, fingerprint: digest };
+    }
+    return { kind: 'hit', stepId, fingerprint: digest, outputs: found.entry.outputs };
   } catch (error) {
     if (!(error instanceof Failure) || error.type !== 'InvalidInput') throw error;
     return { kind: 'invalid', stepId, error: { type: error.type, message: error.message } };
+  }
+}
+
+/** Whether every artifact of a cached result is there with the bytes it had; bad ones are set aside. */
+async function isReadable(store: Store, entry: CacheEntry): Promise<boolean> {
+  try {
+    for (const digest of Object.values(entry.outputArtifacts)) await verifyArtifact(store, digest);
+    return true;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (error.type !== 'CorruptArtifact' && error.type !== 'NotFound') throw error;
+    return false;
   }
 }

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Hash } from 'node:crypto';
+import type { BigIntStats } from 'node:fs';
 import { open, rename, rm, stat, utimes } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -27,6 +28,8 @@ interface StoredBlob {
  */
 export class FsBlobs {
   readonly #root: string;
+  /** Files whose bytes this process has hashed, by digest: inode, size and time of last change. */
+  readonly #verified = new Map<BlobDigest, string>();
 
   constructor(root: string) {
     this.#root = root;
@@ -72,11 +75,15 @@ export class FsBlobs {
   }
 
   async getFile(digest: BlobDigest): Promise<string> {
+    const path = this.#path(digest);
+    const known = this.#verified.get(digest);
+    // A large model is read by several steps; any change of the file changes its ctime.
+    if (known !== undefined && known === (await signature(path))) return path;
     return this.#verify(digest, async (file, hash) => {
       await readChunks(file, async (chunk) => {
         hash.update(chunk);
       });
-      return this.#path(digest);
+      return path;
     });
   }
 
@@ -138,7 +145,11 @@ export class FsBlobs {
       const hash = createHash('sha256');
       const result = await read(file, hash);
       const found = `sha256:${hash.digest('hex')}`;
-      if (found === digest) return result;
+      if (found === digest) {
+        this.#verified.set(digest, signatureOf(await file.stat({ bigint: true })));
+        return result;
+      }
+      this.#verified.delete(digest);
       throw await this.#quarantine(file, path, digest, found);
     } finally {
       await file.close();
@@ -184,6 +195,19 @@ export class FsBlobs {
         'the disk',
     );
   }
+}
+
+async function signature(path: string): Promise<string | undefined> {
+  try {
+    return signatureOf(await stat(path, { bigint: true }));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function signatureOf({ ino, size, ctimeNs }: BigIntStats): string {
+  return `${ino}:${size}:${ctimeNs}`;
 }
 
 async function openSource(source: string): Promise<FileHandle> {
