@@ -36,7 +36,7 @@ export class TestProcess {
         ...options.env,
         ...Object.fromEntries([this.#mark.split('=')]),
       },
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
