@@ -10,7 +10,10 @@ test('of several processes one at a time works; a killed holder stops nobody', a
   const folder = await temporaryFolder();
   const counter = join(folder, 'counter');
   writeFileSync(counter, '0');
-  const killed = startWork(folder, "console.log('working'); await new Promise(() => {});");
+  const killed = startWork(
+    folder,
+    "console.log('working'); await new Promise(() => setInterval(() => {}, 60_000));",
+  );
   await killed.untilPrinted(/working/);
   const increment = `
     const count = Number(readFileSync('counter', 'utf8'));
