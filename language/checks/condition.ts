@@ -1,0 +1,31 @@
+import { conditionText } from '../../plan/expressions.ts';
+import type { LocatedEntry } from '../located.ts';
+import { describeFound, toJson, valueRange } from '../located.ts';
+import type { Condition } from '../pipeline.ts';
+import type { Reporter } from '../reporter.ts';
+import type { TemplateReader } from '../template.ts';
+
+/** Rule `condition`: an `if` is one expression, with or without `${{ }}` around it. */
+export function readCondition(
+  entry: LocatedEntry | undefined,
+  templates: TemplateReader,
+  reporter: Reporter,
+): Condition | undefined {
+  if (entry === undefined) return undefined;
+  const { value } = entry;
+  const found = toJson(value);
+  if (value.kind !== 'scalar' || found === null || found === '') {
+    const message = `'if' is ${describeFound(found)}; expected an expression such as steps.score.outputs.metrics.accuracy >= 0.6`;
+    reporter.error('condition', valueRange(entry), message);
+    return undefined;
+  }
+  const text = conditionText(String(found));
+  if (text.includes('${{')) {
+    const message =
+      "'if' has text around '${{ }}', which makes it always true; put the whole condition inside one '${{ }}'";
+    reporter.error('condition', value.range, message);
+    return undefined;
+  }
+  const expression = templates.readCondition(value, text);
+  return { scalar: value, text, ...(expression !== undefined && { expression }) };
+}

@@ -1,0 +1,105 @@
+import type { StepId } from '../../plan/plan.ts';
+import type { Reporter } from '../reporter.ts';
+import type { Range } from '../source-text.ts';
+
+/** For each step the steps it waits for, and where it says so. */
+export type NeedGraph = ReadonlyMap<StepId, ReadonlyMap<StepId, Range>>;
+
+/**
+ * Rule `cycle`: steps that wait for one another. Each knot is reported once, at its first step in
+ * the file, by the shortest way from that step back to itself.
+ */
+export function checkCycles(graph: NeedGraph, reporter: Reporter): void {
+  const position = new Map([...graph.keys()].map((id, index) => [id, index]));
+  for (const knot of knots(graph)) {
+    const first = [...knot].reduce((a, b) =>
+      (position.get(a) ?? 0) <= (position.get(b) ?? 0) ? a : b,
+    );
+    const cycle = shortestCycle(first, knot, graph);
+    const range = graph.get(first)?.get(cycle[1] ?? first);
+    if (range === undefined) continue;
+    const message =
+      cycle.length === 2
+        ? `step '${first}' waits for itself; remove the reference`
+        : `steps wait for one another: ${shorten(cycle).join(' → ')}; remove one of these edges`;
+    reporter.error('cycle', range, message);
+  }
+}
+
+function shorten(cycle: readonly StepId[]): readonly string[] {
+  return cycle.length <= 12 ? cycle : [...cycle.slice(0, 10), '...', ...cycle.slice(-1)];
+}
+
+/** Breadth first, so the first way back is a shortest one. */
+function shortestCycle(
+  start: StepId,
+  knot: ReadonlySet<StepId>,
+  graph: NeedGraph,
+): readonly StepId[] {
+  const from = new Map<StepId, StepId>();
+  const open = [start];
+  for (let next = 0; next < open.length; next += 1) {
+    const id = open[next] ?? start;
+    for (const need of graph.get(id)?.keys() ?? []) {
+      if (need === start) return wayTo(id, start, from);
+      if (!knot.has(need) || from.has(need)) continue;
+      from.set(need, id);
+      open.push(need);
+    }
+  }
+  return [start];
+}
+
+function wayTo(end: StepId, start: StepId, from: ReadonlyMap<StepId, StepId>): readonly StepId[] {
+  const way = [start, end];
+  for (let id = end; id !== start;) {
+    id = from.get(id) ?? start;
+    way.push(id);
+  }
+  // From start back to itself when the end is the start: a step that needs itself.
+  return end === start ? [start, start] : way.reverse();
+}
+
+/** Strongly connected components with a cycle in them: Tarjan's algorithm, without recursion. */
+function knots(graph: NeedGraph): readonly ReadonlySet<StepId>[] {
+  const found: Set<StepId>[] = [];
+  const index = new Map<StepId, number>();
+  const low = new Map<StepId, number>();
+  const stack: StepId[] = [];
+  const onStack = new Set<StepId>();
+  for (const root of graph.keys()) {
+    if (index.has(root)) continue;
+    const calls = [enter(root)];
+    for (let call = calls.at(-1); call !== undefined; call = calls.at(-1)) {
+      const { id, needs } = call;
+      const { value: need, done } = needs.next();
+      if (done === true) {
+        calls.pop();
+        leave(id, calls.at(-1)?.id);
+      } else if (!index.has(need)) {
+        calls.push(enter(need));
+      } else if (onStack.has(need)) {
+        low.set(id, Math.min(low.get(id) ?? 0, index.get(need) ?? 0));
+      }
+    }
+  }
+  return found;
+
+  function enter(id: StepId): { id: StepId; needs: Iterator<StepId, undefined> } {
+    index.set(id, index.size);
+    low.set(id, index.size - 1);
+    stack.push(id);
+    onStack.add(id);
+    const needs = [...(graph.get(id)?.keys() ?? [])].filter((need) => graph.has(need));
+    return { id, needs: needs[Symbol.iterator]() };
+  }
+
+  function leave(id: StepId, parent: StepId | undefined): void {
+    const reached = low.get(id) ?? 0;
+    if (parent !== undefined) low.set(parent, Math.min(low.get(parent) ?? 0, reached));
+    if (reached !== index.get(id)) return;
+    const members = stack.splice(stack.lastIndexOf(id));
+    for (const member of members) onStack.delete(member);
+    if (members.length > 1 || graph.get(id)?.has(id) === true) found.push(new Set(members));
+  }
+}

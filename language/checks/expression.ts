@@ -1,0 +1,71 @@
+import type { ExpressionError } from '../../plan/expressions.ts';
+import { CONTEXTS, FUNCTIONS, STATUS_FUNCTIONS } from '../../plan/expression-syntax.ts';
+import type { Located } from '../located.ts';
+import { quote, scalars } from '../located.ts';
+import type { Reporter } from '../reporter.ts';
+import type { Range } from '../source-text.ts';
+import { suggestion } from '../suggestion.ts';
+import type { LocatedExpression } from '../template.ts';
+
+/** What people coming from GitHub Actions write. */
+const CONTEXTS_ELSEWHERE: Readonly<Record<string, string>> = {
+  inputs: 'params',
+  vars: 'env',
+  needs: 'steps',
+  jobs: 'steps',
+  github: 'run',
+};
+
+/** Rule `expression`: text in `${{ }}` that the engine cannot read. */
+export function reportExpression(error: ExpressionError, range: Range, reporter: Reporter): void {
+  reporter.error('expression', range, messageOf(error));
+}
+
+function messageOf({ problem, found, message }: ExpressionError): string {
+  if (problem === 'unknown-context') {
+    const instead = CONTEXTS_ELSEWHERE[found.toLowerCase()];
+    const remedy =
+      instead === undefined ? suggestion(found, CONTEXTS) : `did you mean ${quote(instead)}?`;
+    const text = /^[a-z]+$/i.test(found) && instead === undefined ? '; text stands in quotes' : '';
+    return `unknown name ${quote(found)} in an expression; ${remedy}${text}`;
+  }
+  if (problem === 'unknown-function') {
+    return `unknown function ${quote(found)}; ${suggestion(found, [...FUNCTIONS, ...STATUS_FUNCTIONS])}`;
+  }
+  return message;
+}
+
+/** Rule `expression`: the status functions speak of the steps before one, so only an `if` has them. */
+export function checkStatusFunctions(
+  { expression, rangeOf }: LocatedExpression,
+  reporter: Reporter,
+): void {
+  for (const { name, ...place } of expression.functions) {
+    if (!STATUS_FUNCTIONS.some((status) => status === name)) continue;
+    reporter.error('expression', rangeOf(place), `${name}() can be used only in an 'if'`);
+  }
+}
+
+/** Rule `expression`: a place where `${{ }}` would stay text. */
+export function checkNoExpressions(value: Located, where: string, reporter: Reporter): void {
+  for (const scalar of scalars(value)) {
+    if (typeof scalar.value !== 'string' || !scalar.value.includes('${{')) continue;
+    const message = `${where} cannot hold an expression; expressions are read in with, if, runs_on and outputs`;
+    reporter.error('expression', scalar.range, message);
+  }
+}
+
+export function checkNoExpressionKeys(value: Located, reporter: Reporter): void {
+  if (value.kind === 'scalar') return;
+  if (value.kind === 'list') {
+    for (const item of value.items) checkNoExpressionKeys(item, reporter);
+    return;
+  }
+  for (const entry of value.entries.values()) {
+    if (entry.key.includes('${{')) {
+      const message = 'a key cannot hold an expression; write the expression as a value';
+      reporter.error('expression', entry.keyRange, message);
+    }
+    checkNoExpressionKeys(entry.value, reporter);
+  }
+}

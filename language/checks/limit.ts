@@ -1,0 +1,38 @@
+import type { LocatedEntry } from '../located.ts';
+import { describeFound, quote, toJson, valueRange } from '../located.ts';
+import type { Reporter } from '../reporter.ts';
+import type { Range } from '../source-text.ts';
+
+export const MAX_STEPS = 5000;
+export const MAX_PARALLEL = 500;
+/** Larger than this a plan does not fit Temporal's 2 MB for one result. */
+export const MAX_PLAN_BYTES = 1024 * 1024;
+
+/** Rule `limit`: counts and sizes. */
+export function readCount(
+  entry: LocatedEntry | undefined,
+  { minimum, maximum }: { readonly minimum: number; readonly maximum: number },
+  reporter: Reporter,
+): number | undefined {
+  if (entry === undefined) return undefined;
+  const found = toJson(entry.value);
+  const isCount = typeof found === 'number' && Number.isInteger(found);
+  if (isCount && found >= minimum && found <= maximum) return found;
+  const message = `${quote(entry.key)} is ${describeFound(found)}; expected an integer from ${minimum} to ${maximum}`;
+  reporter.error('limit', valueRange(entry), message);
+  return undefined;
+}
+
+export function checkStepCount(count: number, range: Range, reporter: Reporter): void {
+  if (count > MAX_STEPS) {
+    const message = `'steps' has ${count} steps; expected at most ${MAX_STEPS}; split the pipeline`;
+    reporter.error('limit', range, message);
+  }
+}
+
+export function checkPlanSize(bytes: number, reporter: Reporter): void {
+  if (bytes > MAX_PLAN_BYTES) {
+    const message = `the compiled plan has ${bytes} bytes; expected at most ${MAX_PLAN_BYTES}; split the pipeline`;
+    reporter.error('limit', { start: 0, end: 0 }, message);
+  }
+}

@@ -1,0 +1,19 @@
+import type { LocatedMap } from '../located.ts';
+import { quote } from '../located.ts';
+import type { Reporter } from '../reporter.ts';
+import type { Range } from '../source-text.ts';
+
+/** Rule `missing-key`: what has to be there, with the least that would do. */
+export function checkMissingKeys(
+  map: LocatedMap,
+  required: Readonly<Record<string, string>>,
+  where: string,
+  range: Range,
+  reporter: Reporter,
+): void {
+  for (const [key, snippet] of Object.entries(required)) {
+    if (!map.entries.has(key)) {
+      reporter.error('missing-key', range, `${where} has no ${quote(key)}; add ${snippet}`);
+    }
+  }
+}

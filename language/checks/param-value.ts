@@ -1,0 +1,52 @@
+import type { JsonObject, JsonValue } from '../../plan/json.ts';
+import { quote } from '../located.ts';
+import type { ParamDeclaration } from '../params.ts';
+import { paramProblem } from '../params.ts';
+import type { Reporter } from '../reporter.ts';
+import type { Range } from '../source-text.ts';
+import { suggestion } from '../suggestion.ts';
+
+export interface LocatedParam {
+  readonly range: Range;
+  /** Undefined when it could not be read. */
+  readonly declaration?: ParamDeclaration;
+}
+
+/**
+ * Rule `param-value`: what a submission gives, beside what the file declares; the place is that of
+ * the declaration.
+ *
+ * @param isSubmission false when a file is checked alone: then no param has to be given
+ * @returns the value of each param, given or default
+ */
+export function resolveParams(
+  params: ReadonlyMap<string, LocatedParam>,
+  given: JsonObject,
+  isSubmission: boolean,
+  reporter: Reporter,
+): ReadonlyMap<string, JsonValue> {
+  const values = new Map<string, JsonValue>();
+  for (const name of Object.keys(given)) {
+    if (params.has(name)) continue;
+    const message =
+      params.size === 0
+        ? `param ${quote(name)} was given, but the pipeline has no params; leave it out`
+        : `unknown param ${quote(name)} was given; ${suggestion(name, params.keys())}`;
+    reporter.error('param-value', { start: 0, end: 0 }, message);
+  }
+  for (const [name, { declaration, range }] of params) {
+    if (declaration === undefined) continue;
+    const value = Object.hasOwn(given, name) ? given[name] : declaration.default;
+    if (value === undefined) {
+      if (isSubmission) {
+        const message = `param ${quote(name)} has no default and was not given; submit with {"params": {"${name}": ...}} or -p ${name}=...`;
+        reporter.error('param-value', range, message);
+      }
+      continue;
+    }
+    const problem = Object.hasOwn(given, name) ? paramProblem(declaration, value) : undefined;
+    if (problem === undefined) values.set(name, value);
+    else reporter.error('param-value', range, `param ${quote(name)} was given as ${problem}`);
+  }
+  return values;
+}

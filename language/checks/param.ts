@@ -1,0 +1,179 @@
+import type { JsonValue } from '../../plan/json.ts';
+import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
+import { describeFound, quote, toJson, valueRange } from '../located.ts';
+import type { ParamDeclaration, ParamType } from '../params.ts';
+import { isOfType, PARAM_TYPES, paramProblem } from '../params.ts';
+import type { Reporter } from '../reporter.ts';
+import { suggestion } from '../suggestion.ts';
+import { checkUnknownKeys } from './unknown-key.ts';
+import { readText } from './value-type.ts';
+
+const KEYS = ['type', 'default', 'description', 'minimum', 'maximum', 'enum', 'pattern'];
+
+/** Rule `param`: the declaration of one param, in its short form or its long one. */
+export function readParam(entry: LocatedEntry, reporter: Reporter): ParamDeclaration | undefined {
+  const { key: name, value } = entry;
+  if (value.kind === 'map') return readLongForm(name, value, entry, reporter);
+  const type = typeOf(value);
+  if (type === undefined) {
+    const message = `param ${quote(name)} has no default; declare ${name}: { type: string }, with the type you need`;
+    reporter.error('param', valueRange(entry), message);
+    return undefined;
+  }
+  return { name, type, isTypeInferred: true, default: toJson(value) };
+}
+
+function readLongForm(
+  name: string,
+  map: LocatedMap,
+  entry: LocatedEntry,
+  reporter: Reporter,
+): ParamDeclaration | undefined {
+  checkUnknownKeys(map, KEYS, `param ${quote(name)}`, reporter);
+  const { entries } = map;
+  const type = readType(name, entry, map, reporter);
+  if (type === undefined) return undefined;
+  const bounds = {
+    ...readBound('minimum', type, map, reporter),
+    ...readBound('maximum', type, map, reporter),
+    ...readEnum(type, map, reporter),
+    ...readPattern(type, map, reporter),
+  };
+  const description = readText(entries.get('description'), reporter);
+  const declaration: ParamDeclaration = {
+    name,
+    type,
+    isTypeInferred: !entries.has('type'),
+    ...bounds,
+    ...(description !== undefined && { description }),
+  };
+  return { ...declaration, ...readDefault(declaration, map, reporter) };
+}
+
+function readType(
+  name: string,
+  entry: LocatedEntry,
+  { entries }: LocatedMap,
+  reporter: Reporter,
+): ParamType | undefined {
+  const written = entries.get('type');
+  const fallback = entries.get('default');
+  if (written === undefined) {
+    const inferred = fallback === undefined ? undefined : typeOf(fallback.value);
+    if (inferred !== undefined) return inferred;
+    const message = `param ${quote(name)} has no type; add type: ${PARAM_TYPES[0]} or a default`;
+    reporter.error('param', entry.keyRange, message);
+    return undefined;
+  }
+  const found = toJson(written.value);
+  const type = PARAM_TYPES.find((known) => known === found);
+  if (type === undefined) {
+    const text = typeof found === 'string' ? found : '';
+    const message = `'type' is ${describeFound(found)}; ${suggestion(SYNONYMS[text] ?? text, PARAM_TYPES)}`;
+    reporter.error('param', valueRange(written), message);
+  }
+  return type;
+}
+
+const SYNONYMS: Readonly<Record<string, ParamType>> = {
+  int: 'integer',
+  float: 'number',
+  double: 'number',
+  bool: 'boolean',
+  str: 'string',
+  text: 'string',
+  array: 'list',
+};
+
+function readBound(
+  key: 'minimum' | 'maximum',
+  type: ParamType,
+  { entries }: LocatedMap,
+  reporter: Reporter,
+): { minimum?: number; maximum?: number } {
+  const entry = entries.get(key);
+  if (entry === undefined) return {};
+  const found = toJson(entry.value);
+  if (type !== 'integer' && type !== 'number') {
+    const message = `'${key}' is for integer and number params, and this one is of type ${type}; remove it`;
+    reporter.error('param', entry.keyRange, message);
+    return {};
+  }
+  if (typeof found === 'number' && isOfType(type, found)) return { [key]: found };
+  const message = `'${key}' is ${describeFound(found)}; expected ${type === 'integer' ? 'an integer' : 'a number'}`;
+  reporter.error('param', valueRange(entry), message);
+  return {};
+}
+
+function readEnum(
+  type: ParamType,
+  { entries }: LocatedMap,
+  reporter: Reporter,
+): { enum?: readonly JsonValue[] } {
+  const entry = entries.get('enum');
+  if (entry === undefined) return {};
+  const { value } = entry;
+  const values = value.kind === 'list' ? value.items.map(toJson) : [];
+  const fits = type !== 'list' && values.length > 0 && values.every((item) => isOfType(type, item));
+  if (fits) return { enum: values };
+  const message =
+    type === 'list'
+      ? "'enum' is not for list params; remove it"
+      : `'enum' is ${describeFound(toJson(value))}; expected a list of values of type ${type}`;
+  reporter.error('param', valueRange(entry), message);
+  return {};
+}
+
+function readPattern(
+  type: ParamType,
+  { entries }: LocatedMap,
+  reporter: Reporter,
+): { pattern?: string } {
+  const entry = entries.get('pattern');
+  if (entry === undefined) return {};
+  const found = toJson(entry.value);
+  if (type !== 'string') {
+    const message = `'pattern' is for string params, and this one is of type ${type}; remove it`;
+    reporter.error('param', entry.keyRange, message);
+    return {};
+  }
+  const problem = patternProblem(found);
+  if (problem === undefined) return { pattern: String(found) };
+  const message = `'pattern' is ${describeFound(found)}; expected a regular expression${problem}`;
+  reporter.error('param', valueRange(entry), message);
+  return {};
+}
+
+function patternProblem(found: JsonValue): string | undefined {
+  if (typeof found !== 'string') return '';
+  try {
+    new RegExp(found, 'u');
+    return undefined;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split(': ').at(-1) ?? '') : '';
+    return `: ${reason.toLowerCase()}`;
+  }
+}
+
+function readDefault(
+  declaration: ParamDeclaration,
+  { entries }: LocatedMap,
+  reporter: Reporter,
+): { default?: JsonValue } {
+  const entry = entries.get('default');
+  if (entry === undefined) return {};
+  const found = toJson(entry.value);
+  const problem = paramProblem(declaration, found);
+  if (problem === undefined) return { default: found };
+  reporter.error('param', valueRange(entry), `'default' is ${problem}`);
+  return {};
+}
+
+function typeOf(value: Located): ParamType | undefined {
+  if (value.kind === 'list') return 'list';
+  if (value.kind === 'map') return undefined;
+  if (typeof value.value === 'string') return 'string';
+  if (typeof value.value === 'boolean') return 'boolean';
+  if (typeof value.value === 'number') return value.isInteger ? 'integer' : 'number';
+  return undefined;
+}

@@ -1,0 +1,112 @@
+import { CONTEXTS_NOT_BUILT } from '../../plan/expression-syntax.ts';
+import type { Reference } from '../../plan/expressions.ts';
+import { kindName } from '../catalog.ts';
+import { referenceType } from '../context-schema.ts';
+import { quote } from '../located.ts';
+import type { Need, Pipeline } from '../pipeline.ts';
+import type { Reporter } from '../reporter.ts';
+import { describeSchema, keysOf, type ValueSchema } from '../schema.ts';
+import type { Range } from '../source-text.ts';
+import { closest, oneOf, suggestion } from '../suggestion.ts';
+import type { LocatedExpression } from '../template.ts';
+import { reportNotBuilt } from './not-built.ts';
+
+/** Rule `reference`: `needs` names steps of this file. */
+export function checkNeeds(needs: readonly Need[], pipeline: Pipeline, reporter: Reporter): void {
+  for (const { id, range } of needs) {
+    if (pipeline.steps.has(id)) continue;
+    reporter.error('reference', range, unknownStep(id, pipeline));
+  }
+}
+
+/** Rule `reference`: what an expression reads exists. */
+export function checkReferences(
+  { expression, rangeOf }: LocatedExpression,
+  pipeline: Pipeline,
+  contexts: ValueSchema,
+  reporter: Reporter,
+): void {
+  for (const reference of expression.references) {
+    const range = rangeOf(reference);
+    if (CONTEXTS_NOT_BUILT.some((context) => context === reference.context)) {
+      reportNotBuilt(reference.context, range, reporter);
+      continue;
+    }
+    const [first] = reference.path;
+    if (reference.context === 'steps' && first?.kind !== 'name' && first?.kind !== 'index') {
+      const message =
+        "'steps' has to be followed by the name of a step, so that the order is known; write steps.ID.outputs.NAME";
+      reporter.error('reference', range, message);
+      continue;
+    }
+    const type = referenceType(contexts, reference);
+    if (type.ok) continue;
+    const segment = reference.path[type.at];
+    const place: Range = segment === undefined ? range : rangeOf(segment);
+    reporter.error('reference', place, problemOf(reference, type.at, type.owner, pipeline));
+  }
+}
+
+function problemOf(
+  reference: Reference,
+  at: number,
+  owner: readonly ValueSchema[],
+  pipeline: Pipeline,
+): string {
+  const { context, path } = reference;
+  const name = nameAt(reference, at);
+  if (at === 0) {
+    if (context === 'steps') return unknownStep(name, pipeline);
+    const names =
+      context === 'params' ? [...pipeline.params.keys()] : (keysOf(owner[0] ?? {}) ?? []);
+    return unknownOfContext(context, name, names);
+  }
+  const step = context === 'steps' ? pipeline.steps.get(nameAt(reference, 0)) : undefined;
+  if (step !== undefined && at === 1) return forgottenOutputs(step.id, name, owner);
+  const keys = owner.flatMap((schema) => keysOf(schema) ?? []);
+  if (step?.signature !== undefined && at === 2) {
+    return `step ${quote(step.id)} (${kindName(step.signature)}) has no output ${quote(name)}; ${suggestion(name, keys)}`;
+  }
+  const path_ = [context, ...path.slice(0, at).map((_, index) => nameAt(reference, index))].join(
+    '.',
+  );
+  const found = owner.map(describeSchema).join(' or ');
+  const remedy = keys.length === 0 ? '; read it as it is' : `; ${suggestion(name, keys)}`;
+  return `${quote(path_)} is ${found} and has no ${quote(name)}${remedy}`;
+}
+
+/** `steps.data.dataset` for `steps.data.outputs.dataset`. */
+function forgottenOutputs(id: string, name: string, owner: readonly ValueSchema[]): string {
+  const outputs = owner.flatMap(({ properties }) => keysOf(properties?.['outputs'] ?? {}) ?? []);
+  const near = closest(name, outputs);
+  const remedy =
+    near === undefined
+      ? suggestion(name, ['outputs', 'result'])
+      : `did you mean ${quote(`steps.${id}.outputs.${near}`)}?`;
+  return `step ${quote(id)} has no ${quote(name)}; ${remedy}`;
+}
+
+const OWNERS: Readonly<Record<string, string>> = { params: 'param', env: 'constant of env' };
+
+function unknownOfContext(context: string, name: string, names: readonly string[]): string {
+  const what = OWNERS[context];
+  const head =
+    what === undefined
+      ? `${quote(context)} has no ${quote(name)}`
+      : `unknown ${what} ${quote(name)}`;
+  if (names.length > 0) return `${head}; ${suggestion(name, names)}`;
+  return `${head}; declare it under ${context}:`;
+}
+
+function unknownStep(id: string, { steps }: Pipeline): string {
+  const near = closest(id, steps.keys());
+  return `unknown step ${quote(id)}; ${
+    near === undefined ? `expected ${oneOf([...steps.keys()])}` : `did you mean ${quote(near)}?`
+  }`;
+}
+
+function nameAt({ path }: Reference, at: number): string {
+  const segment = path[at];
+  if (segment?.kind === 'name') return segment.name;
+  return segment?.kind === 'index' ? String(segment.index) : '*';
+}

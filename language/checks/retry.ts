@@ -1,0 +1,52 @@
+import type { RetryPolicy } from '../../plan/plan.ts';
+import type { LocatedEntry } from '../located.ts';
+import { valueRange } from '../located.ts';
+import type { Reporter } from '../reporter.ts';
+import type { Range } from '../source-text.ts';
+import { readDuration } from './duration.ts';
+import { readCount } from './limit.ts';
+import { checkUnknownKeys } from './unknown-key.ts';
+import { readMap } from './value-type.ts';
+
+export const DEFAULT_RETRY: RetryPolicy = {
+  maxAttempts: 5,
+  backoffMs: 2000,
+  maxBackoffMs: 300_000,
+};
+const KEYS = ['max_attempts', 'backoff', 'max_backoff'];
+const MAX_ATTEMPTS = 1000;
+
+/**
+ * `retry: { max_attempts, backoff, max_backoff }`; what is left out comes from `inherited`.
+ * Rules `limit` and `duration`.
+ */
+export function readRetry(
+  entry: LocatedEntry | undefined,
+  inherited: RetryPolicy,
+  reporter: Reporter,
+): RetryPolicy {
+  const map = readMap(entry, 'a map such as { max_attempts: 5, backoff: 2s }', reporter);
+  if (entry === undefined || map === undefined) return inherited;
+  checkUnknownKeys(map, KEYS, "'retry'", reporter);
+  const attempts = { minimum: 1, maximum: MAX_ATTEMPTS };
+  const maxAttempts = readCount(map.entries.get('max_attempts'), attempts, reporter);
+  const backoffMs = readDuration(map.entries.get('backoff'), 0, reporter);
+  const maxBackoffMs = readDuration(map.entries.get('max_backoff'), 0, reporter);
+  const policy: RetryPolicy = {
+    maxAttempts: maxAttempts ?? inherited.maxAttempts,
+    backoffMs: backoffMs ?? inherited.backoffMs,
+    maxBackoffMs: maxBackoffMs ?? Math.max(inherited.maxBackoffMs, backoffMs ?? 0),
+  };
+  checkOrder(policy, valueRange(map.entries.get('backoff') ?? entry), reporter);
+  return policy;
+}
+
+function checkOrder(
+  { backoffMs, maxBackoffMs }: RetryPolicy,
+  range: Range,
+  reporter: Reporter,
+): void {
+  if (backoffMs <= maxBackoffMs) return;
+  const message = `'backoff' is ${backoffMs / 1000}s, above 'max_backoff' of ${maxBackoffMs / 1000}s; expected at most as long`;
+  reporter.error('duration', range, message);
+}

@@ -1,0 +1,64 @@
+import type { Catalog } from '../catalog.ts';
+import { quote } from '../located.ts';
+import type { Pipeline, Step } from '../pipeline.ts';
+import type { Reporter } from '../reporter.ts';
+import {
+  describeSchemas,
+  kindsOf,
+  schemasAt,
+  type ValueKind,
+  type ValueSchema,
+} from '../schema.ts';
+import type { ArtifactType } from '../step-declaration.ts';
+import type { Hole } from '../step-inputs.ts';
+import { inputName, isArtifactType, kindsThatMake, wireFor } from '../wiring.ts';
+
+/** Rule `wire`: what an expression gives, by its declared type, is what the input takes. */
+export function checkWire(
+  hole: Hole,
+  step: Step,
+  input: ValueSchema,
+  pipeline: Pipeline,
+  catalog: Catalog,
+  reporter: Reporter,
+): void {
+  const expected = schemasAt(input, hole.path);
+  if (expected.length === 0) return; // no such input: another rule says so
+  const wanted = kindsOfAll(expected);
+  const found = kindsOfAll(hole.schemas);
+  if (fits(found, wanted)) return;
+  const name = quote(inputName(hole.path));
+  const message = `${name} gets ${hole.text}, ${describeSchemas(hole.schemas)}; expected ${describeSchemas(expected)}`;
+  const remedy = remedyFor(found, wanted, step, pipeline, catalog);
+  reporter.error('wire', hole.range, `${message}${remedy}`);
+}
+
+function fits(found: ReadonlySet<ValueKind>, wanted: ReadonlySet<ValueKind>): boolean {
+  if (found.has('anything') || wanted.has('anything')) return true;
+  return [...found].some((kind) => wanted.has(kind));
+}
+
+function kindsOfAll(schemas: readonly ValueSchema[]): ReadonlySet<ValueKind> {
+  return new Set(schemas.flatMap((schema) => [...kindsOf(schema)]));
+}
+
+function remedyFor(
+  found: ReadonlySet<ValueKind>,
+  wanted: ReadonlySet<ValueKind>,
+  step: Step,
+  pipeline: Pipeline,
+  catalog: Catalog,
+): string {
+  const wantedTypes = artifactTypes(wanted);
+  if (wantedTypes.length === 0) return '';
+  const foundTypes = artifactTypes(found);
+  const wire = wireFor(wantedTypes, step, pipeline);
+  if (wire !== undefined) return `; write "${wire}"`;
+  const converters = kindsThatMake(wantedTypes, foundTypes, catalog);
+  const kinds = converters.length > 0 ? converters : kindsThatMake(wantedTypes, undefined, catalog);
+  return kinds.length === 0 ? '' : `; add a ${kinds.join(' or ')} step and wire its output here`;
+}
+
+function artifactTypes(kinds: ReadonlySet<ValueKind>): readonly ArtifactType[] {
+  return [...kinds].filter(isArtifactType);
+}

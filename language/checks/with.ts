@@ -1,0 +1,188 @@
+import type { JsonValue } from '../../plan/json.ts';
+import { type Catalog, kindName } from '../catalog.ts';
+import { exampleMap, exampleOf } from '../example.ts';
+import { type InputProblem, inputProblems } from '../input-problems.ts';
+import type { Located } from '../located.ts';
+import { describeFound, quote } from '../located.ts';
+import type { Step } from '../pipeline.ts';
+import { describeSchemas, keysOf, schemasAt, type ValueSchema, valueSchema } from '../schema.ts';
+import type { Range } from '../source-text.ts';
+import type { StepSignature } from '../step-declaration.ts';
+import { type InputContext, type InputPath, resolveInputs } from '../step-inputs.ts';
+import { closest, suggestion } from '../suggestion.ts';
+import { inputName, wireFor } from '../wiring.ts';
+import { reportNotBuilt } from './not-built.ts';
+import { checkWire } from './wire.ts';
+
+/**
+ * Rule `with`: the inputs of a step beside the schema of its kind. What is written out is parsed by
+ * that schema, what an expression gives is compared by its type (rule `wire`), and what only the
+ * run can tell is left to the step.
+ */
+export function checkInputs(step: Step, context: InputContext, catalog: Catalog): void {
+  const { signature, with: map, withRange } = step;
+  if (signature === undefined) return;
+  const located: Located = map ?? { kind: 'map', range: withRange, entries: new Map() };
+  const schema = valueSchema(signature.with, 'input');
+  const { pipeline, reporter } = context;
+  const inputs = resolveInputs(located, context);
+  for (const hole of inputs.holes) checkWire(hole, step, schema, pipeline, catalog, reporter);
+  reportInputsNotBuilt(located, [], schema, context);
+  const problems = inputProblems(signature.with, inputs);
+  const missing = problems.filter(({ kind }) => kind === 'missing');
+  if (map === undefined && missing.length > 0) {
+    const snippet = `with: ${exampleMap(schema, step, pipeline)}`;
+    const message = `step ${quote(step.id)} has no 'with', and ${kindName(signature)} needs one; add ${snippet}`;
+    reporter.error('missing-key', withRange, message);
+    return;
+  }
+  for (const problem of problems) reportProblem(problem, step, signature, located, context);
+}
+
+function reportProblem(
+  problem: InputProblem,
+  step: Step,
+  signature: StepSignature,
+  located: Located,
+  context: InputContext,
+): void {
+  const { reporter } = context;
+  const { path } = problem;
+  const schema = valueSchema(signature.with, 'input');
+  switch (problem.kind) {
+    case 'unknown': {
+      const known = schemasAt(schema, path).flatMap((at) => keysOf(at) ?? []);
+      const owner = path.length === 0 ? kindName(signature) : quote(inputName(path));
+      const message = `unknown input ${quote(problem.key)} of ${owner}; ${suggestion(problem.key, known)}`;
+      reporter.error('unknown-key', keyRangeAt(located, [...path, problem.key]), message);
+      return;
+    }
+    case 'missing':
+      reportMissing(path, step, signature, located, context);
+      return;
+    case 'invalid': {
+      if (isNotBuilt(schemasAt(schema, path))) return;
+      const message = invalidMessage(problem, schemasAt(schema, path), step, context);
+      reporter.error('with', rangeAt(located, path), message);
+    }
+  }
+}
+
+function reportMissing(
+  path: InputPath,
+  step: Step,
+  signature: StepSignature,
+  located: Located,
+  { pipeline, reporter }: InputContext,
+): void {
+  const key = String(path.at(-1) ?? '');
+  const schemas = schemasAt(valueSchema(signature.with, 'input'), path);
+  const snippet = exampleOf(key, schemas[0] ?? {}, step, pipeline);
+  const parent = path.slice(0, -1);
+  const owner =
+    parent.length === 0
+      ? `step ${quote(step.id)} has no ${quote(key)}, which ${kindName(signature)} needs`
+      : `${quote(inputName(parent))} has no ${quote(key)}`;
+  const range = parent.length === 0 ? step.withRange : keyRangeAt(located, parent);
+  reporter.error('missing-key', range, `${owner}; add ${snippet}`);
+}
+
+function invalidMessage(
+  problem: InputProblem & { kind: 'invalid' },
+  schemas: readonly ValueSchema[],
+  step: Step,
+  { pipeline }: InputContext,
+): string {
+  const { path, found, message } = problem;
+  const artifacts = schemas.flatMap(({ artifact }) => artifact ?? []);
+  const head = `${quote(inputName(path))} is ${describeFound(found as JsonValue)}`;
+  if (artifacts.length > 0) {
+    const named = typeof found === 'string' ? pipeline.steps.get(found) : undefined;
+    const wire = wireFor(artifacts, step, named === undefined ? pipeline : only(named));
+    const remedy = wire === undefined ? '' : `; write "${wire}"`;
+    return `${head}; expected ${describeSchemas(schemas)} from a step${remedy}`;
+  }
+  if (message !== undefined) return `${head}; ${message}`;
+  return `${head}; expected ${describeSchemas(schemas)}${remedyFor(found, schemas)}`;
+
+  // A step's id written where its output belongs.
+  function only(named: Step): typeof pipeline {
+    return { ...pipeline, steps: new Map([[named.id, named]]) };
+  }
+}
+
+/** What people write for a value of another type. */
+function remedyFor(found: unknown, schemas: readonly ValueSchema[]): string {
+  const types = schemas
+    .flatMap(({ type, anyOf = [] }) => [type, ...anyOf.map((at) => at.type)])
+    .flat();
+  const words = schemas
+    .flatMap(({ enum: values = [] }) => values)
+    .filter((word) => typeof word === 'string');
+  if (typeof found === 'string') {
+    const near = closest(found, words);
+    if (near !== undefined) return `; did you mean ${quote(near)}?`;
+    if (types.includes('boolean') && /^(yes|no|on|off)$/i.test(found)) {
+      return `; write ${/^(yes|on)$/i.test(found) ? 'true' : 'false'}`;
+    }
+    const isNumber = found.trim() !== '' && Number.isFinite(Number(found));
+    const wantsNumber = types.includes('number') || types.includes('integer');
+    if (isNumber && wantsNumber) return `; write ${found.trim()} without quotes`;
+  }
+  if (types.includes('array') && (typeof found !== 'object' || found === null)) {
+    return `; write [${String(found)}]`;
+  }
+  const isPlain = typeof found === 'number' || typeof found === 'boolean';
+  return isPlain && types.includes('string') ? `; write '${String(found)}' in quotes` : '';
+}
+
+/** Keys and values that the schema marks as part of the contract, not built yet. */
+function reportInputsNotBuilt(
+  located: Located,
+  path: InputPath,
+  schema: ValueSchema,
+  context: InputContext,
+): void {
+  if (located.kind === 'scalar') return;
+  const children: (readonly [string | number, Located, Range])[] =
+    located.kind === 'list'
+      ? located.items.map((item, index) => [index, item, item.range])
+      : [...located.entries.values()].map((entry) => [entry.key, entry.value, entry.keyRange]);
+  for (const [key, value, range] of children) {
+    const inner = [...path, key];
+    if (isNotBuilt(schemasAt(schema, inner))) {
+      reportNotBuilt(inputName(inner), range, context.reporter);
+    } else {
+      reportInputsNotBuilt(value, inner, schema, context);
+    }
+  }
+}
+
+function isNotBuilt(schemas: readonly ValueSchema[]): boolean {
+  return schemas.length > 0 && schemas.every(({ notBuilt }) => notBuilt !== undefined);
+}
+
+/** The value at a path, or the nearest one around it: a param's value has no places inside. */
+function rangeAt(located: Located, path: InputPath): Range {
+  const [key, ...rest] = path;
+  const child =
+    located.kind === 'map'
+      ? located.entries.get(String(key))?.value
+      : located.kind === 'list'
+        ? located.items[Number(key)]
+        : undefined;
+  return key === undefined || child === undefined ? located.range : rangeAt(child, rest);
+}
+
+function keyRangeAt(located: Located, path: InputPath): Range {
+  const [key, ...rest] = path;
+  if (key === undefined) return located.range;
+  if (located.kind === 'list') {
+    const item = located.items[Number(key)];
+    return item === undefined ? located.range : keyRangeAt(item, rest);
+  }
+  if (located.kind === 'scalar') return located.range;
+  const entry = located.entries.get(String(key));
+  if (entry === undefined) return located.range;
+  return rest.length === 0 ? entry.keyRange : keyRangeAt(entry.value, rest);
+}

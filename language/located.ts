@@ -1,0 +1,72 @@
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { Range } from './source-text.ts';
+
+/** A JSON value that knows where in the source it stands. */
+export type Located = LocatedMap | LocatedList | LocatedScalar;
+
+export interface LocatedEntry {
+  readonly key: string;
+  readonly keyRange: Range;
+  readonly value: Located;
+}
+
+export interface LocatedMap {
+  readonly kind: 'map';
+  readonly range: Range;
+  /** In the file's order, each key once. */
+  readonly entries: ReadonlyMap<string, LocatedEntry>;
+}
+
+export interface LocatedList {
+  readonly kind: 'list';
+  readonly range: Range;
+  readonly items: readonly Located[];
+}
+
+export interface LocatedScalar {
+  readonly kind: 'scalar';
+  readonly range: Range;
+  readonly value: string | number | boolean | null;
+  /** A number written without a fraction or an exponent. */
+  readonly isInteger: boolean;
+}
+
+export function toJson(located: Located): JsonValue {
+  switch (located.kind) {
+    case 'map':
+      return mapToJson(located);
+    case 'list':
+      return located.items.map(toJson);
+    case 'scalar':
+      return located.value;
+  }
+}
+
+export function mapToJson({ entries }: LocatedMap): JsonObject {
+  return Object.fromEntries([...entries.values()].map(({ key, value }) => [key, toJson(value)]));
+}
+
+/** Where to point for the value of an entry: an absent one has no text of its own. */
+export function valueRange({ keyRange, value }: LocatedEntry): Range {
+  return value.range.end > value.range.start ? value.range : keyRange;
+}
+
+/** Every scalar of a value, in order. */
+export function* scalars(located: Located): Generator<LocatedScalar> {
+  if (located.kind === 'scalar') yield located;
+  else if (located.kind === 'list') for (const item of located.items) yield* scalars(item);
+  else for (const { value } of located.entries.values()) yield* scalars(value);
+}
+
+/** `'many', a string`; `a map`; `empty`: how messages name what was found. */
+export function describeFound(value: JsonValue): string {
+  if (value === null) return 'empty';
+  if (typeof value === 'string') return `${quote(value)}, a string`;
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'a map';
+  return String(value);
+}
+
+/** A user's text in single quotes, cut when it is long. */
+export function quote(text: string): string {
+  return `'${text.length > 60 ? `${text.slice(0, 59)}…` : text}'`;
+}

@@ -1,0 +1,111 @@
+import { parseDocument } from 'yaml';
+import type { JsonValue } from '../plan/json.ts';
+import { describeFound, quote } from './located.ts';
+import type { ValueSchema } from './schema.ts';
+import { describeSchema } from './schema.ts';
+
+export const PARAM_TYPES = ['string', 'integer', 'number', 'boolean', 'list'] as const;
+export type ParamType = (typeof PARAM_TYPES)[number];
+
+/** One param of a pipeline: `rows: 1000`, or `rows: { type: integer, default: 1000, ... }`. */
+export interface ParamDeclaration {
+  readonly name: string;
+  readonly type: ParamType;
+  /** The type was not written: it is that of the default. */
+  readonly isTypeInferred: boolean;
+  /** Without one the param has to be given. */
+  readonly default?: JsonValue;
+  readonly description?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly enum?: readonly JsonValue[];
+  readonly pattern?: string;
+}
+
+const SCHEMA_TYPES = {
+  string: 'string',
+  integer: 'integer',
+  number: 'number',
+  boolean: 'boolean',
+  list: 'array',
+} as const satisfies Record<ParamType, string>;
+
+/** The values that a param may have. */
+export function paramSchema(declaration: ParamDeclaration): ValueSchema {
+  const { type, minimum, maximum, enum: values, pattern } = declaration;
+  return {
+    type: SCHEMA_TYPES[type],
+    ...(minimum !== undefined && { minimum }),
+    ...(maximum !== undefined && { maximum }),
+    ...(values !== undefined && { enum: values }),
+    ...(pattern !== undefined && { pattern }),
+  };
+}
+
+/** What is wrong with a value for a param: `'many', a string; expected an integer`. */
+export function paramProblem(declaration: ParamDeclaration, value: JsonValue): string | undefined {
+  if (isAllowed(declaration, value)) return undefined;
+  const expected = describeSchema(paramSchema(declaration));
+  return `${describeFound(value)}; expected ${expected}${remedy(declaration, value)}`;
+}
+
+/**
+ * The value that text from a command line stands for: text itself for a string param, YAML for
+ * the others (`5e-5`, `true`, `[1, 2]`).
+ */
+export function parseParamText(
+  declaration: ParamDeclaration,
+  text: string,
+):
+  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: false; readonly message: string } {
+  const value = declaration.type === 'string' ? text : parsePlain(text);
+  const problem = paramProblem(declaration, value);
+  if (problem === undefined) return { ok: true, value };
+  return { ok: false, message: `param ${quote(declaration.name)} is ${problem}` };
+}
+
+export function isOfType(type: ParamType, value: JsonValue): boolean {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string';
+    case 'integer':
+      return Number.isSafeInteger(value);
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value);
+    case 'boolean':
+      return typeof value === 'boolean';
+    case 'list':
+      return Array.isArray(value);
+  }
+}
+
+function isAllowed(declaration: ParamDeclaration, value: JsonValue): boolean {
+  const { type, minimum, maximum, enum: values, pattern } = declaration;
+  if (!isOfType(type, value)) return false;
+  if (values !== undefined && !values.includes(value)) return false;
+  if (typeof value === 'number') {
+    return value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
+  }
+  return typeof value !== 'string' || pattern === undefined || new RegExp(pattern, 'u').test(value);
+}
+
+function remedy(declaration: ParamDeclaration, value: JsonValue): string {
+  const { type, isTypeInferred, default: fallback } = declaration;
+  if (isOfType(type, value)) return '';
+  if (isTypeInferred && type === 'integer' && typeof value === 'number') {
+    return `, as its default ${String(fallback)} is one; declare { type: number, default: ${String(fallback)} }`;
+  }
+  if (type !== 'string' && typeof value === 'string' && isOfType(type, parsePlain(value))) {
+    return `; write ${value} without quotes`;
+  }
+  return type === 'string' && value !== null && typeof value !== 'object'
+    ? `; write '${String(value)}' in quotes`
+    : '';
+}
+
+/** One YAML 1.2 value; text that is not YAML stays text. */
+function parsePlain(text: string): JsonValue {
+  const document = parseDocument(text, { version: '1.2', schema: 'core' });
+  return document.errors.length > 0 ? text : (document.toJS({ maxAliasCount: 0 }) as JsonValue);
+}

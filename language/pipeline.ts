@@ -1,0 +1,57 @@
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { RetryPolicy, StepId } from '../plan/plan.ts';
+import type { LocatedParam } from './checks/param-value.ts';
+import type { LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
+import type { Range } from './source-text.ts';
+import type { StepSignature } from './step-declaration.ts';
+import type { LocatedExpression } from './template.ts';
+
+/** A pipeline as its file says it, with places; the rules that look across it read this. */
+export interface Pipeline {
+  readonly root: LocatedMap;
+  readonly name: string;
+  readonly description?: string;
+  readonly params: ReadonlyMap<string, LocatedParam>;
+  /** Given or default; a param that could not be read, or has no value yet, is not here. */
+  readonly paramValues: ReadonlyMap<string, JsonValue>;
+  readonly env: JsonObject;
+  readonly defaults: StepDefaults;
+  readonly steps: ReadonlyMap<StepId, Step>;
+  readonly outputs?: LocatedMap;
+}
+
+export interface StepDefaults {
+  readonly retry: RetryPolicy;
+  readonly maxParallel?: number;
+  readonly timeoutMs?: number;
+  readonly runsOn?: LocatedEntry;
+}
+
+export interface Step {
+  readonly id: StepId;
+  readonly idRange: Range;
+  /** Undefined when it could not be found. */
+  readonly signature?: StepSignature;
+  readonly usesRange: Range;
+  readonly with?: LocatedMap;
+  readonly withRange: Range;
+  readonly needs: readonly Need[];
+  readonly condition?: Condition;
+  readonly runsOn?: LocatedEntry;
+  readonly retry: RetryPolicy;
+  readonly timeoutMs?: number;
+  readonly description?: string;
+}
+
+export interface Need {
+  readonly id: StepId;
+  readonly range: Range;
+}
+
+export interface Condition {
+  readonly scalar: LocatedScalar;
+  /** Without `${{ }}`. */
+  readonly text: string;
+  /** Undefined when it could not be read. */
+  readonly expression?: LocatedExpression;
+}

@@ -1,0 +1,237 @@
+import type { JsonObject } from '../plan/json.ts';
+import type { RetryPolicy, StepId } from '../plan/plan.ts';
+import type { Catalog } from './catalog.ts';
+import { readCondition } from './checks/condition.ts';
+import { readDuration } from './checks/duration.ts';
+import { checkNoExpressionKeys, checkNoExpressions } from './checks/expression.ts';
+import { checkStepCount, MAX_PARALLEL, readCount } from './checks/limit.ts';
+import { checkMissingKeys } from './checks/missing-key.ts';
+import { checkDistinctNames, checkName } from './checks/name.ts';
+import { readNeeds } from './checks/needs.ts';
+import { checkKeysNotBuilt } from './checks/not-built.ts';
+import { readOnFailure } from './checks/on-failure.ts';
+import { type LocatedParam, resolveParams } from './checks/param-value.ts';
+import { readParam } from './checks/param.ts';
+import { DEFAULT_RETRY, readRetry } from './checks/retry.ts';
+import { checkSchedules } from './checks/schedule.ts';
+import { checkUnknownKeys } from './checks/unknown-key.ts';
+import { readUses } from './checks/uses.ts';
+import { readMap, readText } from './checks/value-type.ts';
+import type { LocatedEntry, LocatedMap } from './located.ts';
+import { describeFound, mapToJson, quote, toJson, valueRange } from './located.ts';
+import type { Pipeline, Step, StepDefaults } from './pipeline.ts';
+import type { Reporter } from './reporter.ts';
+import type { Range } from './source-text.ts';
+import type { TemplateReader } from './template.ts';
+
+const KEYS = ['name', 'description', 'params', 'defaults', 'env', 'steps', 'outputs', 'on'];
+const DEFAULT_KEYS = ['retry', 'on_failure', 'max_parallel', 'timeout', 'runs_on'];
+const STEP_KEYS = [
+  'uses',
+  'with',
+  'needs',
+  'if',
+  'runs_on',
+  'retry',
+  'timeout',
+  'on_failure',
+  'description',
+];
+const STEP_KEYS_NOT_BUILT = ['strategy', 'pause_timeout', 'cache'];
+
+const USES_SNIPPET = 'uses: train@1, or another kind';
+const SNIPPETS = {
+  name: 'name: my-pipeline',
+  steps: "steps: { data: { uses: download-dataset@1, with: { source: 'file:data.jsonl' } } }",
+};
+
+export interface ReadOptions {
+  readonly params: JsonObject;
+  /** False when a file is checked alone: then no param has to be given. */
+  readonly isSubmission: boolean;
+  readonly catalog: Catalog;
+}
+
+/** Reads every part of the file by its own rules; what spans parts is checked afterwards. */
+export function readPipeline(
+  root: LocatedMap,
+  options: ReadOptions,
+  templates: TemplateReader,
+  reporter: Reporter,
+): Pipeline {
+  checkUnknownKeys(root, KEYS, 'the pipeline', reporter);
+  checkMissingKeys(root, SNIPPETS, 'the pipeline', firstKey(root), reporter);
+  const { entries } = root;
+  refuseExpressions(root, ['name', 'description', 'params', 'env', 'on'], reporter);
+  const params = readParams(entries.get('params'), reporter);
+  const { isSubmission } = options;
+  const paramValues = resolveParams(params, options.params, isSubmission, reporter);
+  const defaults = readDefaults(entries.get('defaults'), reporter);
+  const description = readText(entries.get('description'), reporter);
+  const name = readName(entries.get('name'), reporter);
+  const outputs = readOutputs(entries.get('outputs'), reporter);
+  const steps = readSteps(entries.get('steps'), { defaults, templates, reporter, ...options });
+  checkSchedules(entries.get('on'), name, reporter);
+  return {
+    root,
+    name,
+    params,
+    paramValues,
+    env: readEnv(entries.get('env'), reporter),
+    defaults,
+    steps,
+    ...(description !== undefined && { description }),
+    ...(outputs !== undefined && { outputs }),
+  };
+}
+
+function readName(entry: LocatedEntry | undefined, reporter: Reporter): string {
+  const name = readText(entry, reporter);
+  if (entry === undefined || name === undefined) return '';
+  checkName(name, 'pipeline', valueRange(entry), reporter);
+  return name;
+}
+
+function readParams(
+  entry: LocatedEntry | undefined,
+  reporter: Reporter,
+): ReadonlyMap<string, LocatedParam> {
+  const map = readMap(entry, 'a map of params, such as { rows: 1000 }', reporter);
+  const params = new Map<string, LocatedParam>();
+  for (const param of map?.entries.values() ?? []) {
+    checkName(param.key, 'param', param.keyRange, reporter);
+    const declaration = readParam(param, reporter);
+    const located = { range: param.keyRange, ...(declaration !== undefined && { declaration }) };
+    params.set(param.key, located);
+  }
+  checkDistinctNames(rangesOf(map), 'param', reporter);
+  return params;
+}
+
+function readDefaults(entry: LocatedEntry | undefined, reporter: Reporter): StepDefaults {
+  const map = readMap(entry, 'a map such as { max_parallel: 4 }', reporter);
+  if (map === undefined) return { retry: DEFAULT_RETRY };
+  checkUnknownKeys(map, [...DEFAULT_KEYS, 'pause_timeout'], "'defaults'", reporter);
+  checkKeysNotBuilt(map, ['pause_timeout'], reporter);
+  refuseExpressions(map, ['retry', 'on_failure', 'max_parallel', 'timeout'], reporter);
+  const { entries } = map;
+  readOnFailure(entries.get('on_failure'), reporter);
+  const limits = { minimum: 1, maximum: MAX_PARALLEL };
+  const maxParallel = readCount(entries.get('max_parallel'), limits, reporter);
+  const timeoutMs = readDuration(entries.get('timeout'), 1, reporter);
+  const runsOn = entries.get('runs_on');
+  return {
+    retry: readRetry(entries.get('retry'), DEFAULT_RETRY, reporter),
+    ...(maxParallel !== undefined && { maxParallel }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(runsOn !== undefined && { runsOn }),
+  };
+}
+
+function readEnv(entry: LocatedEntry | undefined, reporter: Reporter): JsonObject {
+  const map = readMap(entry, 'a map of constants, such as { OWNER: me }', reporter);
+  for (const { key, keyRange } of map?.entries.values() ?? []) {
+    checkName(key, 'env', keyRange, reporter);
+  }
+  return map === undefined ? {} : mapToJson(map);
+}
+
+function readOutputs(entry: LocatedEntry | undefined, reporter: Reporter): LocatedMap | undefined {
+  const example = '{ accuracy: "${{ steps.score.outputs.metrics.accuracy }}" }';
+  const map = readMap(entry, `a map such as ${example}`, reporter);
+  for (const { key, keyRange, value } of map?.entries.values() ?? []) {
+    checkName(key, 'output', keyRange, reporter);
+    checkNoExpressionKeys(value, reporter);
+  }
+  return map;
+}
+
+interface StepReading extends ReadOptions {
+  readonly defaults: StepDefaults;
+  readonly templates: TemplateReader;
+  readonly reporter: Reporter;
+}
+
+function readSteps(
+  entry: LocatedEntry | undefined,
+  reading: StepReading,
+): ReadonlyMap<StepId, Step> {
+  const { reporter } = reading;
+  const map = readMap(entry, 'a map of steps, such as { data: { uses: ... } }', reporter);
+  const steps = new Map<StepId, Step>();
+  if (entry === undefined || map === undefined) return steps;
+  if (map.entries.size === 0) {
+    const message = `'steps' is empty; add one, as in ${SNIPPETS.steps}`;
+    reporter.error('missing-key', entry.keyRange, message);
+  }
+  checkStepCount(map.entries.size, entry.keyRange, reporter);
+  for (const step of map.entries.values()) steps.set(step.key, readStep(step, reading));
+  checkDistinctNames(rangesOf(map), 'step', reporter);
+  return steps;
+}
+
+function readStep(entry: LocatedEntry, reading: StepReading): Step {
+  const { key: id, keyRange: idRange, value } = entry;
+  const { reporter, defaults } = reading;
+  checkName(id, 'step', idRange, reporter);
+  if (value.kind !== 'map') {
+    const message = `step ${quote(id)} is ${describeFound(toJson(value))}; expected a map such as { uses: ... }`;
+    reporter.error('value-type', valueRange(entry), message);
+    const { retry } = defaults;
+    return { id, idRange, usesRange: idRange, withRange: idRange, needs: [], retry };
+  }
+  const where = `step ${quote(id)}`;
+  checkUnknownKeys(value, [...STEP_KEYS, ...STEP_KEYS_NOT_BUILT], where, reporter);
+  checkKeysNotBuilt(value, STEP_KEYS_NOT_BUILT, reporter);
+  checkMissingKeys(value, { uses: USES_SNIPPET }, where, idRange, reporter);
+  const literal = ['uses', 'needs', 'retry', 'timeout', 'on_failure', 'description'];
+  refuseExpressions(value, literal, reporter);
+  return { id, idRange, ...readStepFields(value, idRange, reading) };
+}
+
+function readStepFields(
+  { entries }: LocatedMap,
+  idRange: Range,
+  { catalog, defaults, templates, reporter }: StepReading,
+): Omit<Step, 'id' | 'idRange'> {
+  const uses = entries.get('uses');
+  const usesRange = uses === undefined ? idRange : valueRange(uses);
+  const signature = readUses(uses, catalog, reporter);
+  const withEntry = entries.get('with');
+  const inputs = readMap(withEntry, "a map of the kind's inputs", reporter);
+  if (inputs !== undefined) checkNoExpressionKeys(inputs, reporter);
+  readOnFailure(entries.get('on_failure'), reporter);
+  const condition = readCondition(entries.get('if'), templates, reporter);
+  const runsOn = entries.get('runs_on');
+  const timeoutMs = readDuration(entries.get('timeout'), 1, reporter) ?? defaults.timeoutMs;
+  const description = readText(entries.get('description'), reporter);
+  return {
+    usesRange,
+    withRange: withEntry?.keyRange ?? usesRange,
+    needs: readNeeds(entries.get('needs'), reporter),
+    retry: readRetry(entries.get('retry'), defaults.retry, reporter),
+    ...(signature !== undefined && { signature }),
+    ...(inputs !== undefined && { with: inputs }),
+    ...(condition !== undefined && { condition }),
+    ...(runsOn !== undefined && { runsOn }),
+    ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(description !== undefined && { description }),
+  };
+}
+
+function refuseExpressions(map: LocatedMap, keys: readonly string[], reporter: Reporter): void {
+  for (const key of keys) {
+    const entry = map.entries.get(key);
+    if (entry !== undefined) checkNoExpressions(entry.value, quote(key), reporter);
+  }
+}
+
+function rangesOf(map: LocatedMap | undefined): ReadonlyMap<string, Range> {
+  const entries = [...(map?.entries.values() ?? [])];
+  return new Map(entries.map(({ key, keyRange }) => [key, keyRange]));
+}
+
+function firstKey({ entries, range }: LocatedMap): Range {
+  const [first] = entries.values();
+  return first?.keyRange ?? { start: range.start, end: range.start };
+}

@@ -1,0 +1,96 @@
+import { stringify } from 'yaml';
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import { Reporter } from './reporter.ts';
+import { SourceText } from './source-text.ts';
+
+/** A pipeline as it is submitted: bytes of YAML, YAML, or the object that the YAML would give. */
+export type PipelineText = Uint8Array | string | JsonObject;
+
+export const MAX_SOURCE_BYTES = 1024 * 1024;
+/** Maps and lists within one another. */
+export const MAX_DEPTH = 64;
+
+/**
+ * The text that a submission stands for, and a reporter for what is found in it. An object is
+ * written as YAML first, so that every diagnostic has a place. Rule `source`.
+ */
+export function readSource(submitted: PipelineText, file: string): Reporter {
+  if (typeof submitted === 'string') return checked(file, submitted);
+  if (submitted instanceof Uint8Array) return readBytes(submitted, file);
+  if (typeof submitted !== 'object' || submitted === null || Array.isArray(submitted)) {
+    return refused(file, 'the pipeline is not a map; expected YAML as text, or an object');
+  }
+  if (isDeeper(submitted, MAX_DEPTH)) {
+    return refused(file, `the object nests more than ${MAX_DEPTH} levels deep; flatten it`);
+  }
+  return checked(file, stringify(submitted, { lineWidth: 0, aliasDuplicateObjects: false }));
+}
+
+function readBytes(bytes: Uint8Array, file: string): Reporter {
+  if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(file, bytes.length);
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+    return refused(file, 'the file is UTF-16; expected UTF-8; save it as UTF-8');
+  }
+  try {
+    return checked(file, new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    const text = new TextDecoder('utf-8').decode(bytes);
+    const reporter = new Reporter(new SourceText(file, text));
+    const start = text.indexOf('\uFFFD');
+    const message = `byte ${invalidByte(bytes)} is not UTF-8; save the file as UTF-8`;
+    reporter.error('source', { start, end: start + 1 }, message);
+    return reporter;
+  }
+}
+
+function checked(file: string, given: string): Reporter {
+  const text = given.replace(/^\uFEFF/, '');
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > MAX_SOURCE_BYTES) return tooLarge(file, bytes);
+  const reporter = new Reporter(new SourceText(file, text));
+  if (text.trim() === '') {
+    const message = 'the file is empty; a pipeline has at least name: NAME and steps: { ... }';
+    reporter.error('source', { start: 0, end: 0 }, message);
+  }
+  return reporter;
+}
+
+function tooLarge(file: string, bytes: number): Reporter {
+  return refused(file, `the file has ${bytes} bytes; expected at most ${MAX_SOURCE_BYTES}`);
+}
+
+function refused(file: string, message: string): Reporter {
+  const reporter = new Reporter(new SourceText(file, ''));
+  reporter.error('source', { start: 0, end: 0 }, message);
+  return reporter;
+}
+
+/** Offset of the first byte that no UTF-8 text has there. */
+function invalidByte(bytes: Uint8Array): number {
+  let low = 0;
+  let high = bytes.length;
+  // The longest valid prefix; `stream` lets a prefix end inside a character.
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    try {
+      const decoder = new TextDecoder('utf-8', { fatal: true });
+      decoder.decode(bytes.subarray(0, middle), { stream: true });
+      low = middle;
+    } catch {
+      high = middle - 1;
+    }
+  }
+  return low;
+}
+
+function isDeeper(value: JsonValue, levels: number): boolean {
+  let layer: readonly JsonValue[] = [value];
+  for (let depth = 0; layer.length > 0; depth += 1) {
+    if (depth > levels) return true;
+    layer = layer.flatMap((item) =>
+      item !== null && typeof item === 'object' ? (Object.values(item) as JsonValue[]) : [],
+    );
+  }
+  return false;
+}
