@@ -92,7 +92,8 @@ function readName(entry: LocatedEntry | undefined, reporter: Reporter): string {
   return name;
 }
 
-function readParams(
+/** The params that the file declares, as far as they could be read. */
+export function readParams(
   entry: LocatedEntry | undefined,
   reporter: Reporter,
 ): ReadonlyMap<string, LocatedParam> {

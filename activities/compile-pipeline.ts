@@ -1,0 +1,56 @@
+import { compile, formatDiagnostics } from '../language/compile.ts';
+import { fromProblem, parseOptions } from '../language/options.ts';
+import { Failure } from '../plan/failures.ts';
+import type { JsonObject } from '../plan/json.ts';
+import { emptyRunState } from '../plan/run-state.ts';
+import { putRun } from '../store/runs.ts';
+import type { ActivityDependencies } from './activities.ts';
+import type { CompileInput, CompileResult, PipelineSource } from './contract.ts';
+import { controlFailure } from './failures.ts';
+
+/**
+ * Compiles what was submitted, and keeps it in the store, from where `retune resume` takes it.
+ *
+ * @throws ApplicationFailure InvalidInput, not retryable, with every diagnostic in its message
+ */
+export async function compilePipeline(
+  { store, catalog }: ActivityDependencies,
+  { source, options: rawOptions, run }: CompileInput,
+): Promise<CompileResult> {
+  try {
+    const parsed = parseOptions(rawOptions);
+    const { digest } = await store.putBlob(bytesOf(source));
+    await putRun(store, {
+      id: run.workflowId,
+      executionRunId: run.executionRunId,
+      name: '',
+      status: 'running',
+      submittedAt: Date.now(),
+      source: digest,
+      options: parsed.ok ? (parsed.options as JsonObject) : {},
+      state: emptyRunState(''),
+    });
+    if (!parsed.ok) throw new Failure('InvalidInput', parsed.message);
+    const { options } = parsed;
+    const { params, source_name: sourceName } = options;
+    const result = compile({
+      source,
+      catalog,
+      ...(params !== undefined && { params }),
+      ...(sourceName !== undefined && { sourceName }),
+    });
+    if (!result.ok) throw new Failure('InvalidInput', formatDiagnostics(result.diagnostics));
+    const problem = fromProblem(options, result.plan);
+    if (problem !== undefined) throw new Failure('InvalidInput', problem);
+    return { plan: result.plan, options };
+  } catch (error) {
+    throw controlFailure(error);
+  }
+}
+
+function bytesOf(source: PipelineSource): Uint8Array {
+  if (source instanceof Uint8Array) return source;
+  // JSON is YAML: an object is kept as the text that gives it again.
+  const text = typeof source === 'string' ? source : JSON.stringify(source, null, 2);
+  return new TextEncoder().encode(text);
+}

@@ -1,0 +1,64 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import type { JsonObject } from '../../plan/json.ts';
+import { readParamTexts } from '../../language/param-texts.ts';
+import { CommandError } from '../connection.ts';
+import { userPath } from '../user-path.ts';
+
+export interface PipelineFile {
+  readonly source: Uint8Array;
+  /** The path as the person wrote it, for diagnostics. */
+  readonly sourceName: string;
+}
+
+/** A file that cannot be read: `check` ends with 2 for it. */
+export class UnreadableFile extends CommandError {}
+
+/** @throws UnreadableFile */
+export async function readPipelineFile(file: string): Promise<PipelineFile> {
+  try {
+    return { source: await readFile(userPath(file)), sourceName: file };
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? error.code : undefined;
+    throw new UnreadableFile(`cannot read '${file}': ${explain(reason)}`, { cause: error });
+  }
+}
+
+function explain(code: unknown): string {
+  switch (code) {
+    case 'ENOENT':
+      return 'there is no such file; pipelines/ has some to start from';
+    case 'EISDIR':
+      return 'it is a folder; name the YAML file in it';
+    case 'EACCES':
+      return 'permission denied; make it readable';
+    default:
+      return String(code);
+  }
+}
+
+/**
+ * `-p name=value` options as typed params.
+ * @throws CommandError with every option that does not fit
+ */
+export function paramsOf(
+  source: Uint8Array,
+  options: readonly string[] = [],
+): JsonObject | undefined {
+  if (options.length === 0) return undefined;
+  const texts = new Map<string, string>();
+  for (const option of options) {
+    const at = option.indexOf('=');
+    if (at < 1) throw new CommandError(`-p ${option}: expected name=value, such as -p rows=500`);
+    texts.set(option.slice(0, at), option.slice(at + 1));
+  }
+  const { params, problems } = readParamTexts(source, texts);
+  if (problems.length > 0) throw new CommandError(problems.join('\n'));
+  return params;
+}
+
+/** `name-20260131-120000`: an id for a run that was given none. */
+export function newRunId(pipeline: string, file: string, now = new Date()): string {
+  const time = now.toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `${pipeline || basename(file)}-${time}`;
+}
