@@ -99,6 +99,20 @@ test('a worker needs no development dependencies', () => {
   expect(isSatisfied(wanted, { packages: { leaf } }, false)).toBe(true);
 });
 
+// npm 11's `npm ci` refuses a lock file that lacks some, as one written behind a registry that has not
+// got them all does: `npm install --package-lock-only` against a complete registry adds them.
+test('package-lock.json has the optional packages of every platform', () => {
+  const lock = JSON.parse(readFileSync(join(PROJECT_ROOT, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  const names = Object.keys(lock.packages).map((path) => path.split('node_modules/').at(-1));
+  const wanted = Object.values(lock.packages).flatMap((entry) =>
+    Object.keys(entry.optionalDependencies ?? {}),
+  );
+  expect(wanted).toContain('@swc/core-darwin-arm64');
+  expect(wanted.filter((name) => !names.includes(name))).toEqual([]);
+});
+
 /** A project like ours whose one dependency is a file, so that npm needs no registry. */
 async function projectWithOneDependency(): Promise<string> {
   const root = await temporaryFolder();
