@@ -1,0 +1,123 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { parseGpt2Config, type Gpt2Config } from '../../../training/models/gpt2.ts';
+import type { ModelGraph } from '../../../training/models/model-graph.ts';
+import type { Pass } from '../../../training/packing.ts';
+import { PassTensors, type Example } from '../../../training/pass-tensors.ts';
+import { allocateTensorData, loadRuntime, type Tensor } from '../../../training/runtime/runtime.ts';
+import { openSafetensors } from '../../../training/weights/safetensors-file.ts';
+
+export type NamedValues = ReadonlyMap<string, Float32Array>;
+
+/** What make-gpt2-reference.py wrote. */
+export interface Gpt2Fixture {
+  readonly config: Gpt2Config;
+  readonly weights: NamedValues;
+  readonly gradients: NamedValues;
+  readonly examples: readonly { readonly input_ids: readonly number[]; readonly label: number }[];
+  readonly logits: readonly (readonly number[])[];
+  /** Mean cross entropy of the examples. */
+  readonly loss: number;
+}
+
+export async function readGpt2Fixture(name: string): Promise<Gpt2Fixture> {
+  const path = (file: string): string =>
+    fileURLToPath(new URL(`../../fixtures/${name}/${file}`, import.meta.url));
+  const json = async (file: string): Promise<unknown> =>
+    JSON.parse(await readFile(path(file), 'utf8'));
+  return {
+    ...((await json('reference.json')) as Pick<Gpt2Fixture, 'examples' | 'logits' | 'loss'>),
+    config: parseGpt2Config(await json('config.json')),
+    weights: await tensorsOf(path('model.safetensors')),
+    gradients: await tensorsOf(path('gradients.safetensors')),
+  };
+}
+
+async function tensorsOf(path: string): Promise<NamedValues> {
+  const file = await openSafetensors(path);
+  const values = new Map<string, Float32Array>();
+  for (const tensor of file.tensors) {
+    const elements = tensor.shape.reduce((product, length) => product * length, 1);
+    const data = new Float32Array(elements);
+    await file.read(tensor, data);
+    values.set(tensor.name, data);
+  }
+  await file.close();
+  return values;
+}
+
+/** The fixture's examples as the graph takes them, each with its share of the mean. */
+export function examplesOf(fixture: Gpt2Fixture): readonly Example[] {
+  return fixture.examples.map(({ input_ids, label }) => ({
+    inputIds: Int32Array.from(input_ids),
+    label,
+    weight: 1 / fixture.examples.length,
+  }));
+}
+
+/** One example a row, as Hugging Face pads them. */
+export function onePerRow(examples: readonly Example[]): Pass {
+  return {
+    rows: examples.length,
+    tokens: Math.max(...examples.map(({ inputIds }) => inputIds.length)),
+    placements: examples.map((_, example) => ({ example, row: example, start: 0 })),
+  };
+}
+
+/** All examples behind one another in a single row, then `padding` unused columns. */
+export function inOneRow(examples: readonly Example[], padding = 0): Pass {
+  let start = 0;
+  const placements = examples.map(({ inputIds }, example) => {
+    const placement = { example, row: 0, start };
+    start += inputIds.length;
+    return placement;
+  });
+  return { rows: 1, tokens: start + padding, placements };
+}
+
+export interface RunModelInput {
+  readonly model: ModelGraph;
+  readonly weights: NamedValues;
+  readonly examples: readonly Example[];
+  readonly pass: Pass;
+  readonly padTokenId: number | null;
+  readonly threads?: number;
+}
+
+/** Runs one pass. @returns every output's values, by name */
+export async function runModel(input: RunModelInput): Promise<NamedValues> {
+  const { model, weights, examples, pass, padTokenId, threads = 1 } = input;
+  const runtime = loadRuntime();
+  const session = runtime.createSession(model.onnx, { threads });
+  const bound = new PassTensors(runtime).bind({ pass, examples, padTokenId });
+  const parameters = model.parameters.map(({ name, shape }) => {
+    const data = weights.get(name);
+    if (data === undefined) throw new Error(`the fixture has no ${name}`);
+    return [name, tensor(shape, data)] as const;
+  });
+  const outputs = model.outputs.map(({ name, shape }) => {
+    const known = shape.map((axis) => (axis === 'E' ? pass.placements.length : Number(axis)));
+    return [name, tensor(known)] as const;
+  });
+  await session.run(
+    { ...bound.inputs, ...Object.fromEntries(parameters) },
+    Object.fromEntries(outputs),
+  );
+  session.release();
+  bound.release();
+  for (const [, { release }] of [...parameters, ...outputs]) release();
+  return new Map(outputs.map(([name, { data }]) => [name, Float32Array.from(data)]));
+}
+
+function tensor(shape: readonly number[], from?: Float32Array): Tensor<'float32'> {
+  const elements = shape.reduce((product, length) => product * length, 1);
+  const data = allocateTensorData('float32', elements);
+  if (from !== undefined) data.set(from);
+  return loadRuntime().createTensor({ elementType: 'float32', shape, data });
+}
+
+export function valuesOf(values: NamedValues, name: string): Float32Array {
+  const found = values.get(name);
+  if (found === undefined) throw new Error(`there is no ${name}`);
+  return found;
+}
