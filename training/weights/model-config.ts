@@ -28,6 +28,23 @@ export function trainedConfigJson(
     problem_type: 'single_label_classification',
   };
   for (const key of REPLACED) delete config[key];
+  return configText(config);
+}
+
+/** config.json of a model with fresh weights: what was given, and what it is. */
+export function freshConfigJson(
+  given: { readonly [key: string]: unknown },
+  architecture: string,
+): string {
+  return configText({
+    model_type: 'gpt2',
+    ...given,
+    architectures: [architecture],
+    dtype: 'float32',
+  });
+}
+
+function configText(config: { readonly [key: string]: unknown }): string {
   return `${JSON.stringify(sortedKeys(config), null, 2)}\n`;
 }
 
