@@ -90,7 +90,7 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
     checkStatusFunctions(located, reporter);
     checkReferences(located, pipeline, contexts, reporter);
   }
-  checkRunsOn(pipeline, templates, reporter);
+  checkRunsOn(context);
   checkCycles(graph, reporter);
   return { reporter, pipeline, graph };
 }

@@ -2,8 +2,10 @@ import { evaluateTemplate, ExpressionError } from '../plan/expressions.ts';
 import type { Expression, Reference } from '../plan/expressions.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { reportExpression } from './checks/expression.ts';
+import { referenceType } from './context-schema.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
+import type { ValueSchema } from './schema.ts';
 import type { LocatedTemplate } from './template.ts';
 
 /**
@@ -15,10 +17,11 @@ import type { LocatedTemplate } from './template.ts';
 export function knownValue(
   template: LocatedTemplate,
   pipeline: Pipeline,
+  contexts: ValueSchema,
   reporter: Reporter,
 ): JsonValue | undefined {
   const { expressions, isBroken, text, scalar } = template;
-  if (isBroken || !expressions.every(({ expression }) => isKnown(expression, pipeline))) {
+  if (isBroken || !expressions.every(({ expression }) => isKnown(expression, pipeline, contexts))) {
     return undefined;
   }
   try {
@@ -31,11 +34,20 @@ export function knownValue(
   }
 }
 
-function isKnown({ references, functions }: Expression, pipeline: Pipeline): boolean {
+function isKnown(
+  { references, functions }: Expression,
+  pipeline: Pipeline,
+  contexts: ValueSchema,
+): boolean {
   const isPure = functions.every(
     ({ name }) => !['success', 'failure', 'cancelled', 'always'].includes(name),
   );
-  return isPure && references.every((reference) => isKnownReference(reference, pipeline));
+  return (
+    isPure &&
+    references.every(
+      (reference) => isKnownReference(reference, pipeline) && referenceType(contexts, reference).ok,
+    )
+  );
 }
 
 function isKnownReference({ context, path }: Reference, pipeline: Pipeline): boolean {

@@ -62,7 +62,8 @@ export function* scalars(located: Located): Generator<LocatedScalar> {
 export function describeFound(value: JsonValue): string {
   if (value === null) return 'empty';
   if (typeof value === 'string') return `${quote(value)}, a string`;
-  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'a map';
+  if (typeof value === 'object')
+    return Array.isArray(value) ? `a list of ${value.length}` : 'a map';
   return String(value);
 }
 

@@ -3,6 +3,7 @@ import type { JsonValue } from '../plan/json.ts';
 import { describeFound, quote } from './located.ts';
 import type { ValueSchema } from './schema.ts';
 import { describeSchema } from './schema.ts';
+import { closest } from './suggestion.ts';
 
 export const PARAM_TYPES = ['string', 'integer', 'number', 'boolean', 'list'] as const;
 export type ParamType = (typeof PARAM_TYPES)[number];
@@ -91,8 +92,11 @@ function isAllowed(declaration: ParamDeclaration, value: JsonValue): boolean {
 }
 
 function remedy(declaration: ParamDeclaration, value: JsonValue): string {
-  const { type, isTypeInferred, default: fallback } = declaration;
-  if (isOfType(type, value)) return '';
+  const { type, isTypeInferred, default: fallback, enum: values = [] } = declaration;
+  if (isOfType(type, value)) {
+    const near = closest(String(value), values.map(String));
+    return near === undefined ? '' : `; did you mean ${quote(near)}?`;
+  }
   if (isTypeInferred && type === 'integer' && typeof value === 'number') {
     return `, as its default ${String(fallback)} is one; declare { type: number, default: ${String(fallback)} }`;
   }

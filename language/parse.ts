@@ -25,7 +25,7 @@ export function parseYaml(reporter: Reporter): LocatedMap | undefined {
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false });
   const [document, second] = composer.compose(tokens, true, text.length);
   if (document === undefined) return undefined;
-  reportProblems(document, reporter);
+  reportProblems(document, tokens, reporter);
   if (second !== undefined) {
     const start = Math.max(0, text.indexOf('---', document.range[1]));
     const message = 'a second document starts here; expected one pipeline in a file';
@@ -57,23 +57,30 @@ function hasTooManyTokens(reporter: Reporter): boolean {
 
 /** What follows the parser is recursive: deep text must stop here. */
 function nestsTooDeep(tokens: readonly CST.Token[], reporter: Reporter): boolean {
+  let depth = 0;
+  for (const [first] of layers(tokens)) {
+    depth += 1;
+    if (depth <= MAX_DEPTH || first === undefined) continue;
+    const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
+    reporter.error('yaml', { start: first.offset, end: first.offset }, message);
+    return true;
+  }
+  return false;
+}
+
+/** The values of each level of nesting, outermost first. */
+function* layers(tokens: readonly CST.Token[]): Generator<readonly CST.Token[]> {
   let layer = tokens.flatMap((token) =>
     token.type === 'document' && token.value !== undefined ? [token.value] : [],
   );
-  for (let depth = 0; layer.length > 0; depth += 1) {
-    const [first] = layer;
-    if (depth > MAX_DEPTH && first !== undefined) {
-      const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
-      reporter.error('yaml', { start: first.offset, end: first.offset }, message);
-      return true;
-    }
+  while (layer.length > 0) {
+    yield layer;
     layer = layer.flatMap((token) =>
       'items' in token
         ? token.items.flatMap(({ key, value }) => [key, value].filter((item) => item != null))
         : [],
     );
   }
-  return false;
 }
 
 /** House words for what people meet; YAML's own for the rest. */
@@ -84,11 +91,40 @@ const YAML_PROBLEMS: Readonly<Record<string, string>> = {
   BLOCK_AS_IMPLICIT_KEY: "a second ': ' in one line; put the value in quotes",
 };
 
-function reportProblems({ errors, warnings }: Document.Parsed, reporter: Reporter): void {
+function reportProblems(
+  { errors, warnings, directives }: Document.Parsed,
+  tokens: readonly CST.Token[],
+  reporter: Reporter,
+): void {
+  if (directives.yaml.version === '1.1') {
+    const message = "the file says %YAML 1.1, which reads 'yes' as true; remove the line";
+    reporter.error('yaml', { start: 0, end: 1 }, message);
+  }
+  const unclosed = unclosedCollection(tokens);
   for (const { code, message, pos } of [...errors, ...warnings]) {
+    if (unclosed !== undefined && / flow-?\s?(map|collection|seq|sequence)/i.test(` ${message}`)) {
+      const { offset, start } = unclosed;
+      const close = start.source === '{' ? '}' : ']';
+      const text = `'${start.source}' is not closed; add '${close}'`;
+      reporter.error('yaml', { start: offset, end: offset + 1 }, text);
+      continue;
+    }
     const text = YAML_PROBLEMS[code] ?? `not valid yaml: ${lowerFirst(message)}`;
     reporter.error('yaml', { start: pos[0], end: pos[1] }, text);
   }
+}
+
+/** The first `{` or `[` without its end, where the parser names only the place it gave up. */
+function unclosedCollection(tokens: readonly CST.Token[]): CST.FlowCollection | undefined {
+  for (const layer of layers(tokens)) {
+    const found = layer.find(
+      (token) =>
+        token.type === 'flow-collection' &&
+        !token.end.some(({ type }) => type === 'flow-map-end' || type === 'flow-seq-end'),
+    );
+    if (found?.type === 'flow-collection') return found;
+  }
+  return undefined;
 }
 
 const EMPTY: LocatedScalar = {
@@ -104,6 +140,7 @@ class Locator {
   readonly #anchors = new Map<string, Located | 'open'>();
   /** Values within each collection, aliases followed. */
   readonly #sizes = new Map<Located, number>();
+  #hasBadAlias = false;
 
   constructor(reporter: Reporter) {
     this.#reporter = reporter;
@@ -111,6 +148,7 @@ class Locator {
 
   locateRoot(node: YAMLMap.Parsed): LocatedMap | undefined {
     const root = this.#locateMap(node);
+    if (this.#hasBadAlias) return undefined;
     const size = this.#sizes.get(root) ?? 0;
     if (size <= MAX_VALUES) return root;
     const message = `aliases make ${size} values of this file; expected at most ${MAX_VALUES}`;
@@ -140,6 +178,7 @@ class Locator {
           ? `unknown alias '*${anchor}'; expected an anchor '&${anchor}' before it`
           : `alias '*${anchor}' stands inside its own anchor '&${anchor}'; move one of them out`;
       this.#reporter.error('yaml', range, message);
+      this.#hasBadAlias = true;
       return { ...EMPTY, range };
     }
     return target;

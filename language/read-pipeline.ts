@@ -61,8 +61,8 @@ export function readPipeline(
 ): Pipeline {
   checkUnknownKeys(root, KEYS, 'the pipeline', reporter);
   checkMissingKeys(root, SNIPPETS, 'the pipeline', firstKey(root), reporter);
-  const { entries } = root;
-  refuseExpressions(root, ['name', 'description', 'params', 'env', 'on'], reporter);
+  for (const key of ['params', 'env', 'on']) checkNoExpressions(root.entries.get(key), reporter);
+  const entries = withoutExpressions(root, ['name', 'description'], reporter);
   const params = readParams(entries.get('params'), reporter);
   const { isSubmission } = options;
   const paramValues = resolveParams(params, options.params, isSubmission, reporter);
@@ -112,10 +112,10 @@ export function readParams(
 function readDefaults(entry: LocatedEntry | undefined, reporter: Reporter): StepDefaults {
   const map = readMap(entry, 'a map such as { max_parallel: 4 }', reporter);
   if (map === undefined) return { retry: DEFAULT_RETRY };
-  checkUnknownKeys(map, [...DEFAULT_KEYS, 'pause_timeout'], "'defaults'", reporter);
+  checkUnknownKeys(map, DEFAULT_KEYS, "'defaults'", reporter, ['pause_timeout']);
   checkKeysNotBuilt(map, ['pause_timeout'], reporter);
-  refuseExpressions(map, ['retry', 'on_failure', 'max_parallel', 'timeout'], reporter);
-  const { entries } = map;
+  const literal = ['retry', 'on_failure', 'max_parallel', 'timeout'];
+  const entries = withoutExpressions(map, literal, reporter);
   readOnFailure(entries.get('on_failure'), reporter);
   const limits = { minimum: 1, maximum: MAX_PARALLEL };
   const maxParallel = readCount(entries.get('max_parallel'), limits, reporter);
@@ -182,16 +182,16 @@ function readStep(entry: LocatedEntry, reading: StepReading): Step {
     return { id, idRange, usesRange: idRange, withRange: idRange, needs: [], retry };
   }
   const where = `step ${quote(id)}`;
-  checkUnknownKeys(value, [...STEP_KEYS, ...STEP_KEYS_NOT_BUILT], where, reporter);
+  checkUnknownKeys(value, STEP_KEYS, where, reporter, STEP_KEYS_NOT_BUILT);
   checkKeysNotBuilt(value, STEP_KEYS_NOT_BUILT, reporter);
   checkMissingKeys(value, { uses: USES_SNIPPET }, where, idRange, reporter);
   const literal = ['uses', 'needs', 'retry', 'timeout', 'on_failure', 'description'];
-  refuseExpressions(value, literal, reporter);
-  return { id, idRange, ...readStepFields(value, idRange, reading) };
+  const entries = withoutExpressions(value, literal, reporter);
+  return { id, idRange, ...readStepFields(entries, idRange, reading) };
 }
 
 function readStepFields(
-  { entries }: LocatedMap,
+  entries: LocatedMap['entries'],
   idRange: Range,
   { catalog, defaults, templates, reporter }: StepReading,
 ): Omit<Step, 'id' | 'idRange'> {
@@ -220,11 +220,14 @@ function readStepFields(
   };
 }
 
-function refuseExpressions(map: LocatedMap, keys: readonly string[], reporter: Reporter): void {
-  for (const key of keys) {
-    const entry = map.entries.get(key);
-    if (entry !== undefined) checkNoExpressions(entry.value, quote(key), reporter);
-  }
+/** The entries to read on: an expression that would stay text was reported, and is left out. */
+function withoutExpressions(
+  { entries }: LocatedMap,
+  literal: readonly string[],
+  reporter: Reporter,
+): LocatedMap['entries'] {
+  const refused = literal.filter((key) => !checkNoExpressions(entries.get(key), reporter));
+  return new Map([...entries].filter(([key]) => !refused.includes(key)));
 }
 
 function rangesOf(map: LocatedMap | undefined): ReadonlyMap<string, Range> {

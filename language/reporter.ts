@@ -18,8 +18,15 @@ export class Reporter {
     this.#add('hint', rule, range, message);
   }
 
+  #errorCount = 0;
+
+  /** Rises with each error: equal before and after a reading, it found none. */
+  get errorCount(): number {
+    return this.#errorCount;
+  }
+
   get hasErrors(): boolean {
-    return [...this.#found.values()].some(({ diagnostic }) => diagnostic.severity === 'error');
+    return this.#errorCount > 0;
   }
 
   /** In the order of the text. */
@@ -35,6 +42,7 @@ export class Reporter {
     if (this.#found.has(key)) return;
     const { file } = this.source;
     const diagnostic = { rule, severity, message, file, ...this.source.place(range) };
+    if (severity === 'error') this.#errorCount += 1;
     this.#found.set(key, { diagnostic, start: range.start });
   }
 }

@@ -152,7 +152,7 @@ export function describeSchemas(schemas: readonly ValueSchema[]): string {
 function describeType(type: string, schema: ValueSchema): string {
   switch (type) {
     case 'string':
-      return `text${describeText(schema)}`;
+      return `a string${describeText(schema)}`;
     case 'integer':
       return `an integer${describeBounds(schema)}`;
     case 'number':
@@ -180,10 +180,13 @@ function describeText({ minLength, maxLength, pattern }: ValueSchema): string {
 
 function describeBounds(schema: ValueSchema): string {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema;
+  const range =
+    isBound(minimum) && isBound(maximum)
+      ? [`from ${minimum} to ${maximum}`]
+      : [isBound(minimum) && `of at least ${minimum}`, isBound(maximum) && `of at most ${maximum}`];
   const parts = [
-    isBound(minimum) && `of at least ${minimum}`,
+    ...range,
     isBound(exclusiveMinimum) && `above ${exclusiveMinimum}`,
-    isBound(maximum) && `of at most ${maximum}`,
     isBound(exclusiveMaximum) && `below ${exclusiveMaximum}`,
     multipleOf !== undefined && `divisible by ${multipleOf}`,
   ].filter((part) => part !== false);

@@ -62,7 +62,7 @@ function resolveScalar(
 ): { value: JsonValue } | Omit<Hole, 'path'> {
   const template = templates.read(scalar);
   if (template === undefined) return { value: scalar.value };
-  const value = knownValue(template, pipeline, reporter);
+  const value = knownValue(template, pipeline, contexts, reporter);
   if (value !== undefined) return { value };
   const { whole, text, isBroken } = template;
   const { range } = scalar;

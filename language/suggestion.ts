@@ -4,30 +4,39 @@ import { quote } from './located.ts';
 /** Looked at for one misspelt name: 5,000 of them among 5,000 must stay quick. */
 const MAX_CANDIDATES = 1000;
 const MAX_LISTED = 20;
+const LEAST_PART = 4;
 
-/** The candidate that a misspelt name most likely means, if one is near. */
+/** The candidate that a misspelt name most likely means, if one is near or has it as a part. */
 export function closest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = normalised(name);
+  const containing: string[] = [];
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  let bestDistance = farthest(wanted.length) + 1;
   let compared = 0;
   for (const candidate of candidates) {
     if ((compared += 1) > MAX_CANDIDATES) break;
-    const steps = distance(wanted, normalised(candidate));
-    if (steps < bestDistance) {
+    const known = normalised(candidate);
+    const edits = distance(wanted, known);
+    if (edits < bestDistance) {
       best = candidate;
-      bestDistance = steps;
+      bestDistance = edits;
     }
+    if (wanted.length >= LEAST_PART && known.includes(wanted)) containing.push(candidate);
   }
-  return best;
+  return best ?? (containing.length === 1 ? containing[0] : undefined);
+}
+
+/** Edits that still leave a word recognisable: two swapped letters are two. */
+function farthest(length: number): number {
+  if (length < 2) return 0;
+  return length < 4 ? 1 : Math.max(2, Math.floor(length / 3));
 }
 
 /** `did you mean 'x'?` when a candidate is near, else `expected one of a, b`. */
 export function suggestion(name: string, candidates: Iterable<string>): string {
   const all = [...candidates];
   const near = closest(name, all);
-  if (near !== undefined) return `did you mean ${quote(near)}?`;
-  return `expected ${oneOf(all)}`;
+  return near === undefined ? `expected ${oneOf(all)}` : `did you mean ${quote(near)}?`;
 }
 
 /** `a`, or `one of a, b, c`; a long list is cut. */

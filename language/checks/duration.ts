@@ -13,6 +13,18 @@ export function parseDuration(text: string): number | undefined {
   return UNIT_MS.reduce((sum, unit, index) => sum + unit * Number(match[index + 1] ?? 0), 0);
 }
 
+/** `1h30m`: the text that stands for so many milliseconds. */
+export function formatDuration(milliseconds: number): string {
+  const units = ['d', 'h', 'm', 's', 'ms'];
+  let rest = milliseconds;
+  const parts = UNIT_MS.map((unit, index) => {
+    const count = Math.floor(rest / unit);
+    rest -= count * unit;
+    return count === 0 ? '' : `${count}${units[index]}`;
+  });
+  return parts.join('') || '0s';
+}
+
 /** Rule `duration`. */
 export function readDuration(
   entry: LocatedEntry | undefined,

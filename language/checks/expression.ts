@@ -1,10 +1,10 @@
 import type { ExpressionError } from '../../plan/expressions.ts';
 import { CONTEXTS, FUNCTIONS, STATUS_FUNCTIONS } from '../../plan/expression-syntax.ts';
-import type { Located } from '../located.ts';
+import type { Located, LocatedEntry } from '../located.ts';
 import { quote, scalars } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
-import { suggestion } from '../suggestion.ts';
+import { closest, oneOf, suggestion } from '../suggestion.ts';
 import type { LocatedExpression } from '../template.ts';
 
 /** What people coming from GitHub Actions write. */
@@ -23,11 +23,12 @@ export function reportExpression(error: ExpressionError, range: Range, reporter:
 
 function messageOf({ problem, found, message }: ExpressionError): string {
   if (problem === 'unknown-context') {
-    const instead = CONTEXTS_ELSEWHERE[found.toLowerCase()];
+    const near = CONTEXTS_ELSEWHERE[found.toLowerCase()] ?? closest(found, CONTEXTS);
     const remedy =
-      instead === undefined ? suggestion(found, CONTEXTS) : `did you mean ${quote(instead)}?`;
-    const text = /^[a-z]+$/i.test(found) && instead === undefined ? '; text stands in quotes' : '';
-    return `unknown name ${quote(found)} in an expression; ${remedy}${text}`;
+      near === undefined
+        ? `expected ${oneOf(CONTEXTS)}, or text in single quotes`
+        : `did you mean ${quote(near)}?`;
+    return `unknown name ${quote(found)} in an expression; ${remedy}`;
   }
   if (problem === 'unknown-function') {
     return `unknown function ${quote(found)}; ${suggestion(found, [...FUNCTIONS, ...STATUS_FUNCTIONS])}`;
@@ -47,12 +48,16 @@ export function checkStatusFunctions(
 }
 
 /** Rule `expression`: a place where `${{ }}` would stay text. */
-export function checkNoExpressions(value: Located, where: string, reporter: Reporter): void {
-  for (const scalar of scalars(value)) {
-    if (typeof scalar.value !== 'string' || !scalar.value.includes('${{')) continue;
-    const message = `${where} cannot hold an expression; expressions are read in with, if, runs_on and outputs`;
-    reporter.error('expression', scalar.range, message);
+export function checkNoExpressions(entry: LocatedEntry | undefined, reporter: Reporter): boolean {
+  if (entry === undefined) return true;
+  const found = [...scalars(entry.value)].filter(
+    ({ value }) => typeof value === 'string' && value.includes('${{'),
+  );
+  for (const { range } of found) {
+    const message = `${quote(entry.key)} cannot hold an expression; with, if, runs_on and outputs can`;
+    reporter.error('expression', range, message);
   }
+  return found.length === 0;
 }
 
 export function checkNoExpressionKeys(value: Located, reporter: Reporter): void {

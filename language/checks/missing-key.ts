@@ -2,6 +2,7 @@ import type { LocatedMap } from '../located.ts';
 import { quote } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
+import { closest } from '../suggestion.ts';
 
 /** Rule `missing-key`: what has to be there, with the least that would do. */
 export function checkMissingKeys(
@@ -12,8 +13,8 @@ export function checkMissingKeys(
   reporter: Reporter,
 ): void {
   for (const [key, snippet] of Object.entries(required)) {
-    if (!map.entries.has(key)) {
-      reporter.error('missing-key', range, `${where} has no ${quote(key)}; add ${snippet}`);
-    }
+    const isMisspelt = [...map.entries.keys()].some((found) => closest(found, [key]) === key);
+    if (isMisspelt) continue; // there, or reported as unknown
+    reporter.error('missing-key', range, `${where} has no ${quote(key)}; add ${snippet}`);
   }
 }

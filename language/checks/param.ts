@@ -13,7 +13,11 @@ const KEYS = ['type', 'default', 'description', 'minimum', 'maximum', 'enum', 'p
 /** Rule `param`: the declaration of one param, in its short form or its long one. */
 export function readParam(entry: LocatedEntry, reporter: Reporter): ParamDeclaration | undefined {
   const { key: name, value } = entry;
-  if (value.kind === 'map') return readLongForm(name, value, entry, reporter);
+  if (value.kind === 'map') {
+    const errorsBefore = reporter.errorCount;
+    const declaration = readLongForm(name, value, entry, reporter);
+    return reporter.errorCount === errorsBefore ? declaration : undefined;
+  }
   const type = typeOf(value);
   if (type === undefined) {
     const message = `param ${quote(name)} has no default; declare ${name}: { type: string }, with the type you need`;

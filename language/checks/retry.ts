@@ -3,7 +3,7 @@ import type { LocatedEntry } from '../located.ts';
 import { valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
-import { readDuration } from './duration.ts';
+import { formatDuration, readDuration } from './duration.ts';
 import { readCount } from './limit.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readMap } from './value-type.ts';
@@ -47,6 +47,6 @@ function checkOrder(
   reporter: Reporter,
 ): void {
   if (backoffMs <= maxBackoffMs) return;
-  const message = `'backoff' is ${backoffMs / 1000}s, above 'max_backoff' of ${maxBackoffMs / 1000}s; expected at most as long`;
+  const message = `'backoff' is ${formatDuration(backoffMs)}; expected at most 'max_backoff', ${formatDuration(maxBackoffMs)}`;
   reporter.error('duration', range, message);
 }

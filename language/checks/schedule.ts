@@ -50,11 +50,15 @@ function checkSchedule(item: Located, pipelineName: string, reporter: Reporter):
     ...(timezone === undefined ? [] : [`--time-zone ${timezone}`]),
     ...(overlap === undefined ? [] : [`--overlap-policy ${overlap}`]),
     `--workflow-id ${pipelineName} --type ${PIPELINE_WORKFLOW} --task-queue ${CONTROL_QUEUE}`,
-    `--input-file ${reporter.source.file} --input-meta encoding=binary/plain`,
+    `--input-file ${shellWord(reporter.source.file)} --input-meta encoding=binary/plain`,
   ];
   const message = `a submission runs once; the schedule is created with: temporal schedule create ${flags.join(' ')}`;
   const cronEntry = item.entries.get('cron');
   reporter.hint('schedule', cronEntry === undefined ? item.range : valueRange(cronEntry), message);
+}
+
+function shellWord(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 function readCron({ entries }: LocatedMap, reporter: Reporter): string | undefined {

@@ -9,10 +9,13 @@ export function checkUnknownKeys(
   known: readonly string[],
   where: string,
   reporter: Reporter,
+  notBuilt: readonly string[] = [],
 ): void {
   for (const { key, keyRange } of map.entries.values()) {
-    if (known.includes(key)) continue;
-    const message = `unknown key ${quote(key)} in ${where}; ${suggestion(key, known)}`;
+    if (known.includes(key) || notBuilt.includes(key)) continue;
+    const remedy =
+      key === '<<' ? 'yaml 1.2 has no merge keys; write the keys out' : suggestion(key, known);
+    const message = `unknown key ${quote(key)} in ${where}; ${remedy}`;
     reporter.error('unknown-key', keyRange, message);
   }
 }

@@ -37,6 +37,6 @@ export function readText(entry: LocatedEntry | undefined, reporter: Reporter): s
   if (value.kind === 'scalar' && typeof value.value === 'string') return value.value;
   const isPlain = value.kind === 'scalar' && value.value !== null;
   const remedy = isPlain ? `; write ${entry.key}: '${String(value.value)}'` : '';
-  reportValueType(entry, `text${remedy}`, reporter);
+  reportValueType(entry, `a string${remedy}`, reporter);
   return undefined;
 }

@@ -28,7 +28,7 @@ export function checkWire(
   const found = kindsOfAll(hole.schemas);
   if (fits(found, wanted)) return;
   const name = quote(inputName(hole.path));
-  const message = `${name} gets ${hole.text}, ${describeSchemas(hole.schemas)}; expected ${describeSchemas(expected)}`;
+  const message = `${name} gets ${quote(hole.text)}, ${describeSchemas(hole.schemas)}; expected ${describeSchemas(expected)}`;
   const remedy = remedyFor(found, wanted, step, pipeline, catalog);
   reporter.error('wire', hole.range, `${message}${remedy}`);
 }

@@ -4,13 +4,13 @@ import { exampleMap, exampleOf } from '../example.ts';
 import { type InputProblem, inputProblems } from '../input-problems.ts';
 import type { Located } from '../located.ts';
 import { describeFound, quote } from '../located.ts';
-import type { Step } from '../pipeline.ts';
+import type { Pipeline, Step } from '../pipeline.ts';
 import { describeSchemas, keysOf, schemasAt, type ValueSchema, valueSchema } from '../schema.ts';
 import type { Range } from '../source-text.ts';
 import type { StepSignature } from '../step-declaration.ts';
 import { type InputContext, type InputPath, resolveInputs } from '../step-inputs.ts';
 import { closest, suggestion } from '../suggestion.ts';
-import { inputName, wireFor } from '../wiring.ts';
+import { inputName, kindsThatMake, wireFor } from '../wiring.ts';
 import { reportNotBuilt } from './not-built.ts';
 import { checkWire } from './wire.ts';
 
@@ -29,14 +29,28 @@ export function checkInputs(step: Step, context: InputContext, catalog: Catalog)
   for (const hole of inputs.holes) checkWire(hole, step, schema, pipeline, catalog, reporter);
   reportInputsNotBuilt(located, [], schema, context);
   const problems = inputProblems(signature.with, inputs);
-  const missing = problems.filter(({ kind }) => kind === 'missing');
-  if (map === undefined && missing.length > 0) {
+  if (map === undefined && problems.some(({ kind }) => kind === 'missing')) {
     const snippet = `with: ${exampleMap(schema, step, pipeline)}`;
     const message = `step ${quote(step.id)} has no 'with', and ${kindName(signature)} needs one; add ${snippet}`;
     reporter.error('missing-key', withRange, message);
     return;
   }
-  for (const problem of problems) reportProblem(problem, step, signature, located, context);
+  for (const problem of problems.filter((each) => !isMisspelt(each, problems)))
+    reportProblem(problem, step, signature, located, context, catalog);
+}
+
+/** A missing key that the map has under a wrong name, which is reported. */
+function isMisspelt(missing: InputProblem, problems: readonly InputProblem[]): boolean {
+  const key = String(missing.path.at(-1));
+  return (
+    missing.kind === 'missing' &&
+    problems.some(
+      (other) =>
+        other.kind === 'unknown' &&
+        inputName([...other.path, key]) === inputName(missing.path) &&
+        closest(other.key, [key]) === key,
+    )
+  );
 }
 
 function reportProblem(
@@ -45,6 +59,7 @@ function reportProblem(
   signature: StepSignature,
   located: Located,
   context: InputContext,
+  catalog: Catalog,
 ): void {
   const { reporter } = context;
   const { path } = problem;
@@ -58,12 +73,13 @@ function reportProblem(
       return;
     }
     case 'missing':
-      reportMissing(path, step, signature, located, context);
+      reportMissing(path, step, signature, located, context, catalog);
       return;
     case 'invalid': {
       if (isNotBuilt(schemasAt(schema, path))) return;
-      const message = invalidMessage(problem, schemasAt(schema, path), step, context);
-      reporter.error('with', rangeAt(located, path), message);
+      const at = locatedAt(located, path);
+      const message = invalidMessage(problem, at, schemasAt(schema, path), step, context);
+      reporter.error('with', at.range, message);
     }
   }
 }
@@ -74,10 +90,11 @@ function reportMissing(
   signature: StepSignature,
   located: Located,
   { pipeline, reporter }: InputContext,
+  catalog: Catalog,
 ): void {
   const key = String(path.at(-1) ?? '');
   const schemas = schemasAt(valueSchema(signature.with, 'input'), path);
-  const snippet = exampleOf(key, schemas[0] ?? {}, step, pipeline);
+  const snippet = `${makersOf(schemas, step, pipeline, catalog)}${exampleOf(key, schemas[0] ?? {}, step, pipeline)}`;
   const parent = path.slice(0, -1);
   const owner =
     parent.length === 0
@@ -87,15 +104,31 @@ function reportMissing(
   reporter.error('missing-key', range, `${owner}; add ${snippet}`);
 }
 
-function invalidMessage(
-  problem: InputProblem & { kind: 'invalid' },
+/** `a tokenize@1 step, and `: what to add first when no step of the file makes the input. */
+function makersOf(
   schemas: readonly ValueSchema[],
   step: Step,
-  { pipeline }: InputContext,
+  pipeline: Pipeline,
+  catalog: Catalog,
+): string {
+  const artifacts = schemas.flatMap(({ artifact }) => artifact ?? []);
+  if (artifacts.length === 0 || wireFor(artifacts, step, pipeline) !== undefined) return '';
+  const kinds = kindsThatMake(artifacts, undefined, catalog);
+  return kinds.length === 0 ? '' : `a step of ${kinds.join(' or ')}, and `;
+}
+
+function invalidMessage(
+  problem: InputProblem & { kind: 'invalid' },
+  located: Located,
+  schemas: readonly ValueSchema[],
+  step: Step,
+  { pipeline, templates }: InputContext,
 ): string {
   const { path, found, message } = problem;
   const artifacts = schemas.flatMap(({ artifact }) => artifact ?? []);
-  const head = `${quote(inputName(path))} is ${describeFound(found as JsonValue)}`;
+  const template = located.kind === 'scalar' ? templates.read(located)?.text : undefined;
+  const origin = template === undefined ? '' : `, from ${quote(template)}`;
+  const head = `${quote(inputName(path))} is ${describeFound(found as JsonValue)}${origin}`;
   if (artifacts.length > 0) {
     const named = typeof found === 'string' ? pipeline.steps.get(found) : undefined;
     const wire = wireFor(artifacts, step, named === undefined ? pipeline : only(named));
@@ -163,7 +196,7 @@ function isNotBuilt(schemas: readonly ValueSchema[]): boolean {
 }
 
 /** The value at a path, or the nearest one around it: a param's value has no places inside. */
-function rangeAt(located: Located, path: InputPath): Range {
+function locatedAt(located: Located, path: InputPath): Located {
   const [key, ...rest] = path;
   const child =
     located.kind === 'map'
@@ -171,7 +204,7 @@ function rangeAt(located: Located, path: InputPath): Range {
       : located.kind === 'list'
         ? located.items[Number(key)]
         : undefined;
-  return key === undefined || child === undefined ? located.range : rangeAt(child, rest);
+  return key === undefined || child === undefined ? located : locatedAt(child, rest);
 }
 
 function keyRangeAt(located: Located, path: InputPath): Range {
