@@ -61,7 +61,7 @@ export function parseHubSource(source: string, use: SourceUse): HubLocation {
   return {
     use,
     repository,
-    revision: revision === undefined ? 'main' : decodeURIComponent(revision),
+    revision: (revision ?? 'main').replace(/%2f/gi, '/'),
     path: trimmed,
     display: displayOf(trimmed),
     displayOf,

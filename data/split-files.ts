@@ -1,0 +1,149 @@
+import { Failure } from '../plan/failures.ts';
+import { formatOfName, FORMATS } from './formats.ts';
+import type { Format } from './formats.ts';
+import { checkSplitName } from './split.ts';
+import { didYouMean, quotedList } from './wording.ts';
+
+/** Names of a source's files, by the split that they are shards of. */
+export type SplitFiles = ReadonlyMap<string, readonly string[]>;
+
+export interface SplitFilesOptions {
+  /** Default `auto`. */
+  readonly format?: Format | 'auto';
+  /** Files or folders of each split. Default: by their names. */
+  readonly splits?: { readonly [split: string]: string | readonly string[] };
+}
+
+const KEYWORDS: readonly (readonly [string, readonly string[]])[] = [
+  ['train', ['train', 'training']],
+  ['validation', ['validation', 'valid', 'dev', 'val']],
+  ['test', ['test', 'testing', 'eval', 'evaluation']],
+];
+
+/** `data/NAME-00000-of-00001.parquet`: any name is a split. */
+const SHARD = /^data\/(.+)-\d{5}-of-\d{5}[^/]*\.[^/]*$/;
+
+/** Files that `datasets` and `transformers` put beside the data. */
+const NOT_DATA: ReadonlySet<string> = new Set([
+  'config.json',
+  'dataset_info.json',
+  'dataset_infos.json',
+  'dataset_dict.json',
+  'state.json',
+]);
+
+/**
+ * Which files make up which split: as the person said, else by Hugging Face's rules. Those are, of
+ * which the first that fits any file is followed: `data/NAME-00000-of-00001.parquet`; folders, then
+ * files whose name holds train, validation, test or a synonym between separators; all are `train`.
+ *
+ * Where a folder holds several formats, the first of parquet, jsonl, json, csv, tsv, arrow is read.
+ *
+ * @param source as a person wrote it
+ * @param names of its files, sorted
+ * @throws InvalidInput when there are no data files, or one fits two splits
+ */
+export function splitFiles(
+  source: string,
+  names: readonly string[],
+  options: SplitFilesOptions = {},
+): SplitFiles {
+  if (options.splits !== undefined) return explicitSplits(source, names, options.splits);
+  const data = dataFiles(source, names, options.format ?? 'auto');
+  const shards = grouped(source, data, (name) => {
+    const split = SHARD.exec(name)?.[1];
+    return split === undefined ? [] : [checkSplitName(split)];
+  });
+  if (shards.size > 0) return shards;
+  const folders = grouped(source, data, (name) => splitsNamed(name.split('/').slice(0, -1)));
+  if (folders.size > 0) return folders;
+  const files = grouped(source, data, (name) => splitsNamed(name.split('/').slice(-1)));
+  return files.size > 0 ? files : new Map([['train', data]]);
+}
+
+function dataFiles(
+  source: string,
+  names: readonly string[],
+  format: Format | 'auto',
+): readonly string[] {
+  const [only] = names;
+  // A file that a person names is data, whatever it is called.
+  if (only !== undefined && names.length === 1 && !only.includes('/')) return [only];
+  const wanted = format === 'auto' ? FORMATS : [format];
+  const data = names.filter((name) => !NOT_DATA.has(name.split('/').at(-1) ?? ''));
+  for (const candidate of wanted) {
+    const fitting = data.filter((name) => formatOfName(name) === candidate);
+    if (fitting.length > 0) return fitting;
+  }
+  throw new Failure(
+    'InvalidInput',
+    `"${source}" holds no ${wanted.join(', ')} file` +
+      (names.length === 0 ? ': it is empty' : `, only ${quotedList(names, 8)}`),
+  );
+}
+
+function grouped(
+  source: string,
+  names: readonly string[],
+  splitsOf: (name: string) => readonly string[],
+): SplitFiles {
+  const groups = new Map<string, string[]>();
+  for (const name of names) {
+    const [split, other] = splitsOf(name);
+    if (split === undefined) continue;
+    if (other !== undefined) {
+      throw new Failure(
+        'InvalidInput',
+        `"${name}" of "${source}" fits the splits ${split} and ${other}: say which with splits`,
+      );
+    }
+    groups.set(split, [...(groups.get(split) ?? []), name]);
+  }
+  return groups;
+}
+
+/** The splits whose keyword stands in one of the parts, between separators. */
+function splitsNamed(parts: readonly string[]): readonly string[] {
+  const words = new Set(parts.flatMap((part) => part.split(/[-._ 0-9]/)));
+  return KEYWORDS.filter(([, keywords]) => keywords.some((keyword) => words.has(keyword))).map(
+    ([split]) => split,
+  );
+}
+
+function explicitSplits(
+  source: string,
+  names: readonly string[],
+  splits: { readonly [split: string]: string | readonly string[] },
+): SplitFiles {
+  const groups = new Map<string, readonly string[]>();
+  for (const [split, written] of Object.entries(splits)) {
+    const paths = typeof written === 'string' ? [written] : written;
+    groups.set(
+      checkSplitName(split),
+      paths.flatMap((path) => filesAt(source, names, split, path)),
+    );
+  }
+  if (groups.size === 0) {
+    throw new Failure(
+      'InvalidInput',
+      'splits is empty: expected a path for each split, or no splits',
+    );
+  }
+  return groups;
+}
+
+function filesAt(
+  source: string,
+  names: readonly string[],
+  split: string,
+  path: string,
+): readonly string[] {
+  const trimmed = path.replace(/^\.\//, '').replace(/\/+$/, '');
+  const found = names.filter((name) => name === trimmed || name.startsWith(`${trimmed}/`));
+  if (found.length > 0) return found;
+  throw new Failure(
+    'InvalidInput',
+    `splits.${split}: "${source}" has no file or folder "${path}", only ${quotedList(names, 8)}` +
+      didYouMean(path, names),
+  );
+}

@@ -1,0 +1,97 @@
+/** Tables as files hold them, before their columns have a meaning. */
+import { Failure } from '../../plan/failures.ts';
+import { didYouMean, quotedList } from '../wording.ts';
+
+/** In the order in which a folder with several is searched. */
+export const FORMATS = ['parquet', 'jsonl', 'json', 'csv', 'tsv', 'arrow'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** A local file, and its name in messages. */
+export interface TableFile {
+  readonly path: string;
+  readonly display: string;
+}
+
+/** A value that is no text, number or truth value. */
+export interface OtherCell {
+  /** What it is, with an article: `a list`. */
+  readonly what: string;
+}
+
+/** One value as the file holds it; integers beyond 2^53 as bigint. */
+export type Cell = string | number | bigint | boolean | null | OtherCell;
+
+/** Rows, each with the cells of the wanted columns. */
+export type CellRows = readonly (readonly Cell[])[];
+
+/** An open table of one file. Nothing is held in memory. */
+export interface Table {
+  readonly file: TableFile;
+  readonly columns: readonly string[];
+  /** Whether the format knows nothing but text. */
+  readonly untyped: boolean;
+  /** Names of the classes of a column that Hugging Face's `datasets` wrote as a ClassLabel. */
+  classNames(column: string): readonly string[] | undefined;
+  /**
+   * Reads columns, by their names in `columns`, in the order of the file.
+   * @throws InvalidInput, naming the line or row that cannot be read
+   */
+  scan(columns: readonly string[], signal?: AbortSignal): AsyncIterable<CellRows>;
+}
+
+/** A failure about a file: `NAME: WHAT`. */
+export function fileFailure(file: TableFile, what: string, cause?: unknown): Failure {
+  return new Failure('InvalidInput', `${file.display}: ${what}`, cause ? { cause } : {});
+}
+
+/**
+ * Checks that a table has a column, once.
+ * @param option the key that names it
+ * @throws InvalidInput
+ */
+export function checkColumn(table: Table, option: string, column: string): void {
+  const found = table.columns.filter((name) => name === column).length;
+  if (found === 1) return;
+  if (found > 1) {
+    throw fileFailure(table.file, `it has ${found} columns named "${column}": rename all but one`);
+  }
+  throw fileFailure(
+    table.file,
+    `it has no column "${column}" (${option}), only ${quotedList(table.columns)}` +
+      didYouMean(column, table.columns),
+  );
+}
+
+/** A cell as a message shows it: `5 (a number)`. */
+export function describeCell(cell: Cell): string {
+  switch (typeof cell) {
+    case 'string':
+      return `"${cell.length > 40 ? `${cell.slice(0, 40)}...` : cell}" (text)`;
+    case 'number':
+    case 'bigint':
+      return `${cell} (a number)`;
+    case 'boolean':
+      return `${cell} (true or false)`;
+    case 'object':
+      return cell === null ? 'nothing' : cell.what;
+  }
+}
+
+/** An integer as a number where that is exact. */
+export function integerCell(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+/** ClassLabel names by column, of the value that `datasets` keeps under the key `huggingface`. */
+export function parseClassNames(metadata: string | undefined): ReadonlyMap<string, string[]> {
+  const names = new Map<string, string[]>();
+  if (metadata === undefined) return names;
+  const parsed = JSON.parse(metadata) as {
+    info?: { features?: Record<string, { _type?: string; names?: string[] }> };
+  };
+  for (const [column, feature] of Object.entries(parsed.info?.features ?? {})) {
+    if (feature._type === 'ClassLabel' && feature.names) names.set(column, feature.names);
+  }
+  return names;
+}
