@@ -138,22 +138,28 @@ export async function runProgram(
   return { ...exit, stdout: program.stdout, stderr: program.stderr };
 }
 
+/** Where a program of Retune keeps its state, and its Temporal server: ./temporal.ts makes one. */
+interface Site {
+  readonly env: Readonly<Record<string, string>>;
+}
+
 /** Runs `retune ARGS...` to its end. */
 export function retune(
+  site: Site,
   args: readonly string[],
   options: ProcessOptions = {},
 ): Promise<ProgramResult> {
-  return runProgram('cli/main.ts', args, options);
+  return runProgram('cli/main.ts', args, { ...options, env: { ...site.env, ...options.env } });
 }
 
-/**
- * Starts worker.ts and waits until it serves its queues. `env` needs TEMPORAL_ADDRESS, and RETUNE_HOME or
- * RETUNE_STORE.
- */
+/** Starts `worker.ts ARGS...` and waits until it serves its queues. */
 export async function startWorker(
-  options: ProcessOptions & { readonly args?: readonly string[] },
+  site: Site,
+  args: readonly string[] = [],
+  options: ProcessOptions = {},
 ): Promise<TestProcess> {
-  const worker = startProgram('worker.ts', options.args, options);
+  const env = { ...site.env, ...options.env };
+  const worker = startProgram('worker.ts', args, { ...options, env });
   await worker.untilPrinted(/worker ready/);
   return worker;
 }

@@ -32,6 +32,22 @@ export async function temporalNamespace(): Promise<TestNamespace> {
   return { address, namespace, env: { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace } };
 }
 
+export interface TestSite {
+  readonly address: string;
+  readonly namespace: string;
+  /** $RETUNE_HOME: the store and all else that is kept; removed with its test. */
+  readonly home: string;
+  /** What child processes need to find all that. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** A fresh namespace and a fresh home: what workers and `retune` commands of one test share. */
+export async function testSite(): Promise<TestSite> {
+  const { address, namespace, env } = await temporalNamespace();
+  const home = await temporaryFolder();
+  return { address, namespace, home, env: { ...env, RETUNE_HOME: home } };
+}
+
 async function sharedServerAddress(): Promise<string> {
   const response = await fetch(inject('sharedServerUrl'));
   const text = await response.text();
