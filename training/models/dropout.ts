@@ -1,6 +1,6 @@
 import { product } from '../graph/dimension.ts';
 import type { Value } from '../graph/graph.ts';
-import { bitwiseXor, cast, lessOrEqual, mul, reshape, shiftRight } from '../graph/ops.ts';
+import { bitwiseXor, cast, lessOrEqual, matMul, mul, reshape, shiftRight } from '../graph/ops.ts';
 import { combine32 } from './dropout-keys.ts';
 
 /** Odd, from murmur3's finaliser: multiplying by it carries low bits into high ones. */
@@ -30,18 +30,26 @@ export function dropFeatures(x: Value, { keys, site, probability }: DropoutSite)
 }
 
 /**
- * Dropout of attention probabilities [R,H,T,T], without the scale 1/(1 − p): that is cheaper where
- * the product with the values is. An element's fate is a hash of (query token's key, key token's
- * key, site, head).
+ * dropout(probabilities)·values: [R,H,T,T] by [R,H,T,D] → [R,H,T,D]. A probability's fate is a hash
+ * of (query token's key, key token's key, site, head). The scale 1/(1 − p) is applied to the
+ * product, which has fewer elements.
  */
-export function dropAttention(x: Value, { keys, site, probability }: DropoutSite): Value {
-  if (probability === 0) return x;
-  const [R = 0, H = 0, T = 0] = x.shape;
-  const query = reshape(keys, [R, 1, T, 1]);
-  const heads = siteMultipliers(site, Number(H));
-  const head = keys.graph.constant('uint32', [1, heads.length, 1, 1], heads);
+export function dropAttention(
+  probabilities: Value,
+  values: Value,
+  { keys, site, probability }: DropoutSite,
+): Value {
+  if (probability === 0) return matMul(probabilities, values);
+  const [R = 0, H = 0, T = 0] = probabilities.shape;
+  const head = keys.graph.constant(
+    'uint32',
+    [1, Number(H), 1, 1],
+    siteMultipliers(site, Number(H)),
+  );
   const key = hash(mul(reshape(keys, [R, 1, 1, T]), head));
-  return mul(x, keptMask(hash(mul(query, key)), probability));
+  const query = reshape(keys, [R, 1, T, 1]);
+  const kept = keptMask(hash(mul(query, key)), probability);
+  return mul(matMul(mul(probabilities, kept), values), 1 / (1 - probability));
 }
 
 /** One round of murmur3's finaliser, over the product of two words that are hashes themselves. */

@@ -106,16 +106,16 @@ function attention(model: Model, layer: number, x: Value): Value {
   if (q === undefined || k === undefined || v === undefined) throw new Error('internal: no qkv');
   const products = ops.matMul(q, ops.transposeMatrices(k));
   const scores = config.scale_attn_weights ? ops.mul(products, 1 / Math.sqrt(D)) : products;
-  let probabilities = ops.softmax(ops.add(scores, mask));
-  let keptShare = 1;
-  if (dropoutKeys !== undefined) {
-    const probability = config.attn_pdrop;
-    probabilities = dropAttention(probabilities, { keys: dropoutKeys, site, probability });
-    keptShare = 1 - probability;
-  }
-  const attended = ops.matMul(probabilities, v);
-  const scaled = keptShare === 1 ? attended : ops.mul(attended, 1 / keptShare);
-  const merged = ops.reshape(ops.transpose(scaled, [0, 2, 1, 3]), [N, C]);
+  const probabilities = ops.softmax(ops.add(scores, mask));
+  const attended =
+    dropoutKeys === undefined
+      ? ops.matMul(probabilities, v)
+      : dropAttention(probabilities, v, {
+          keys: dropoutKeys,
+          site,
+          probability: config.attn_pdrop,
+        });
+  const merged = ops.reshape(ops.transpose(attended, [0, 2, 1, 3]), [N, C]);
   const projected = linear(model, merged, `h.${layer}.attn.c_proj`);
   return drop(model, projected, site + 1, config.resid_pdrop);
 }
