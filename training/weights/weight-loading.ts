@@ -11,16 +11,21 @@ export interface WeightSpec {
   readonly initializer: InitializationRule;
 }
 
-export interface LoadWeightsInput {
+/** Weights as a model needs them, and the files that should have them. */
+export interface WeightsInput {
   /** safetensors files, as `weightFiles` finds them. */
   readonly files: readonly string[];
   readonly specs: readonly WeightSpec[];
-  /** Memory of a parameter, to be filled. */
-  readonly target: (spec: WeightSpec) => Float32Array;
   /** What base checkpoints leave out at the start of names: `transformer.` for GPT-2. */
   readonly basePrefix: string;
-  /** Parameters of the head: created from the seed when no file has them. */
+  /** Parameters of the head, which files may lack. */
   readonly head: readonly string[];
+}
+
+export interface LoadWeightsInput extends WeightsInput {
+  /** Memory of a parameter, to be filled. */
+  readonly target: (spec: WeightSpec) => Float32Array;
+  /** Of the head's parameters that no file has. */
   readonly seed: number;
 }
 
@@ -35,11 +40,7 @@ const KNOWN_EXTRAS = /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|position_i
 export async function loadWeights(input: LoadWeightsInput): Promise<readonly string[]> {
   const files = await openAll(input.files);
   try {
-    const found = new Map<string, Source>();
-    for (const file of files) {
-      for (const tensor of file.tensors) found.set(tensor.name, { file, tensor });
-    }
-    const sources = matchWeights(input, found);
+    const sources = matchWeights(input, tensorsOf(files));
     const created: string[] = [];
     for (const spec of input.specs) {
       const target = input.target(spec);
@@ -57,14 +58,35 @@ export async function loadWeights(input: LoadWeightsInput): Promise<readonly str
   }
 }
 
+/**
+ * Looks at the files' headers alone.
+ * @throws as `loadWeights`
+ */
+export async function checkWeights(input: WeightsInput): Promise<void> {
+  const files = await openAll(input.files);
+  try {
+    matchWeights(input, tensorsOf(files));
+  } finally {
+    await Promise.all(files.map((file) => file.close()));
+  }
+}
+
 interface Source {
   readonly file: SafetensorsFile;
   readonly tensor: SafetensorsTensor;
 }
 
+function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Source> {
+  const found = new Map<string, Source>();
+  for (const file of files) {
+    for (const tensor of file.tensors) found.set(tensor.name, { file, tensor });
+  }
+  return found;
+}
+
 /** The tensor of each parameter; the head's missing ones have none. */
 function matchWeights(
-  input: LoadWeightsInput,
+  input: WeightsInput,
   found: ReadonlyMap<string, Source>,
 ): ReadonlyMap<string, Source> {
   const sources = new Map<string, Source>();

@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { artifact, defineStep } from '../language/step-declaration.ts';
+import type { StepContext } from './step-context.ts';
+
+const inputs = z
+  .strictObject({
+    source: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'hf://OWNER/NAME[@REVISION] or file:PATH of a Hugging Face folder; without it a fresh model is made from config, seed and tokenizer',
+      ),
+    config: z
+      .union([z.string().min(1), z.record(z.string(), z.json())])
+      .default({})
+      .describe(
+        "keys that override the source's config.json (num_labels, attn_pdrop, ...), or for a fresh model all that differ from GPT-2's; or a file: or hf:// source of a config.json",
+      ),
+    tokenizer: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("file: or hf:// source of tokenizer.json; without it the source's own"),
+    seed: z.int().nonnegative().optional().describe('of the random weights of a fresh model'),
+  })
+  .refine(({ source, tokenizer }) => source !== undefined || tokenizer !== undefined, {
+    path: ['tokenizer'],
+    error: "missing: a fresh model needs a tokenizer, such as 'file:my-model'; or give a source",
+  })
+  .refine(({ source, seed }) => source === undefined || seed === undefined, {
+    path: ['seed'],
+    error: 'only for a fresh model: remove it, or remove source',
+  });
+
+export type DownloadModelInputs = z.output<typeof inputs>;
+
+export const downloadModel = defineStep({
+  kind: 'download-model',
+  version: 1,
+  revision: 1,
+  effect: 'source',
+  role: 'work',
+  summary:
+    'Get a model (weights, config, tokenizer) from a folder or the Hugging Face Hub, or make a fresh one.',
+  with: inputs,
+  outputs: {
+    model: artifact('model'),
+    parameters: z.int(),
+  },
+  async resolve(context: StepContext, given) {
+    const { resolveModel } = await import('./model-download.ts');
+    return resolveModel(context, given);
+  },
+  async run(context: StepContext, given) {
+    const { downloadWeights } = await import('./model-download.ts');
+    return downloadWeights(context, given);
+  },
+});

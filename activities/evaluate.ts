@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
+import type { StepContext } from './step-context.ts';
+
+export const METRICS = ['accuracy', 'f1_macro', 'f1_weighted', 'loss'] as const;
+
+const inputs = z.strictObject({
+  model: artifact('model').describe('the model to score'),
+  dataset: artifact('tokenized-dataset').describe('labelled rows that it has not seen'),
+  metrics: z
+    .array(z.enum(METRICS))
+    .min(1)
+    .default([...METRICS])
+    .describe('which scores the output `metrics` has; the report has all'),
+  device: z.enum(['cpu']).default('cpu').describe('what computes'),
+  few_shot: notBuilt(),
+  baselines: notBuilt(),
+  forgetting: notBuilt(),
+});
+
+export type EvaluateInputs = z.output<typeof inputs>;
+
+export const evaluate = defineStep({
+  kind: 'evaluate',
+  version: 1,
+  revision: 1,
+  effect: 'pure',
+  role: 'train',
+  summary: 'Score a classifier on labelled rows, against always answering the most frequent label.',
+  with: inputs,
+  outputs: {
+    /** The wanted scores, and `majority_baseline` and `examples` beside them. */
+    metrics: z.record(z.string(), z.number()),
+    report: artifact('report'),
+    predictions: artifact('predictions'),
+  },
+  async run(context: StepContext, given) {
+    const { runEvaluation } = await import('./evaluation-run.ts');
+    return runEvaluation(context, given);
+  },
+});

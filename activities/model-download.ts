@@ -1,0 +1,182 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { fetchSource, listSource, resolveSource } from '../data/sources/sources.ts';
+import { Failure } from '../plan/failures.ts';
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { ArtifactDigest } from '../plan/plan.ts';
+import { putArtifact } from '../store/artifacts.ts';
+import { inspectModel } from '../training/model-inspection.ts';
+import { runJob } from '../training/process.ts';
+import type { DownloadModelInputs } from './download-model.ts';
+import type { StepContext } from './step-context.ts';
+
+const CONFIG = 'config.json';
+const TOKENIZER = 'tokenizer.json';
+const TOKENIZER_FILES = [TOKENIZER, 'tokenizer_config.json', 'special_tokens_map.json'];
+const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
+
+/** Revisions of everything that a model is made from. */
+const upstreamSchema = z.object({
+  source: z.string().optional(),
+  config: z.string().optional(),
+  tokenizer: z.string().optional(),
+});
+type Upstream = z.infer<typeof upstreamSchema>;
+type Part = keyof Upstream;
+
+/** Asks upstream for the revisions of the sources that `inputs` name. */
+export async function resolveModel(
+  { env, signal }: StepContext,
+  inputs: DownloadModelInputs,
+): Promise<JsonValue> {
+  const revisions: Record<string, string> = {};
+  for (const [part, source] of Object.entries(sourcesOf(inputs))) {
+    revisions[part] = (await resolveSource(source, 'model', { env, signal })).revision;
+  }
+  return revisions;
+}
+
+function sourcesOf({ source, config, tokenizer }: DownloadModelInputs): Record<string, string> {
+  return {
+    ...(source !== undefined && { source }),
+    ...(typeof config === 'string' && { config }),
+    ...(tokenizer !== undefined && { tokenizer }),
+  };
+}
+
+/** The model artifact: a Hugging Face folder, with config.json as overridden. */
+export async function downloadWeights(
+  context: StepContext,
+  inputs: DownloadModelInputs,
+): Promise<{ model: ArtifactDigest; parameters: number }> {
+  const upstream = upstreamSchema.parse(context.upstream);
+  const overrides = await configOf(context, inputs, upstream);
+  const tokenizer =
+    inputs.tokenizer === undefined
+      ? {}
+      : await fetchPart(context, inputs.tokenizer, upstream.tokenizer, 'tokenizer', (name) =>
+          TOKENIZER_FILES.includes(name),
+        );
+  if (inputs.tokenizer !== undefined) requireFile(tokenizer, TOKENIZER, inputs.tokenizer);
+  const base =
+    inputs.source === undefined
+      ? await freshModel(context, overrides, inputs.seed ?? 42)
+      : await existingModel(context, inputs.source, upstream.source, overrides);
+  const files = { ...base, ...tokenizer };
+  if (inputs.source !== undefined) requireFile(files, TOKENIZER, inputs.source);
+  const { architecture, parameters } = await inspectModel(files);
+  const model = await putArtifact(context.store, {
+    type: 'model',
+    metadata: { architecture, parameters },
+    files: Object.fromEntries(Object.entries(files).map(([name, file]) => [name, { file }])),
+  });
+  return { model, parameters };
+}
+
+async function configOf(
+  context: StepContext,
+  { config }: DownloadModelInputs,
+  upstream: Upstream,
+): Promise<JsonObject> {
+  if (typeof config !== 'string') return config as JsonObject;
+  const files = await fetchPart(context, config, upstream.config, 'config', (name) =>
+    name.endsWith('.json'),
+  );
+  const path = files[CONFIG] ?? only(files);
+  if (path === undefined) requireFile(files, CONFIG, config);
+  return readJsonObject(path ?? '', config);
+}
+
+function only(files: Readonly<Record<string, string>>): string | undefined {
+  const paths = Object.values(files);
+  return paths.length === 1 ? paths[0] : undefined;
+}
+
+async function freshModel(
+  context: StepContext,
+  config: JsonObject,
+  seed: number,
+): Promise<Readonly<Record<string, string>>> {
+  const directory = await partDirectory(context, 'fresh');
+  context.progress({ phase: 'making fresh weights' });
+  const job = { kind: 'initialize', config: expandLabels(config), seed, directory } as const;
+  return (await runJob(job, { signal: context.signal })).modelFiles;
+}
+
+async function existingModel(
+  context: StepContext,
+  source: string,
+  revision: string | undefined,
+  overrides: JsonObject,
+): Promise<Readonly<Record<string, string>>> {
+  const isWanted = (name: string): boolean =>
+    name === CONFIG || TOKENIZER_FILES.includes(name) || WEIGHTS.test(name);
+  const files = await fetchPart(context, source, revision, 'source', isWanted);
+  requireFile(files, CONFIG, source);
+  const config = await readJsonObject(files[CONFIG] ?? '', source);
+  const merged = expandLabels({ ...config, ...overrides }, overrides);
+  const path = join(await partDirectory(context, 'config'), CONFIG);
+  await writeFile(path, `${JSON.stringify(merged, null, 2)}\n`);
+  return { ...files, [CONFIG]: path };
+}
+
+/** `num_labels` stands for the names of the labels, as in Hugging Face's PretrainedConfig. */
+function expandLabels(config: JsonObject, overrides: JsonObject = config): JsonObject {
+  const { num_labels: count, ...rest } = config;
+  if (typeof count !== 'number') return rest;
+  if (overrides['num_labels'] === undefined && rest['id2label'] !== undefined) return rest;
+  const names = Array.from({ length: count }, (_, id) => `LABEL_${id}`);
+  return {
+    ...rest,
+    id2label: Object.fromEntries(names.entries()),
+    label2id: Object.fromEntries(names.map((name, id) => [name, id])),
+  };
+}
+
+async function fetchPart(
+  context: StepContext,
+  source: string,
+  revision: string | undefined,
+  part: Part,
+  isWanted: (name: string) => boolean,
+): Promise<Readonly<Record<string, string>>> {
+  if (revision === undefined) throw new Error(`internal: no revision of ${source}`);
+  const { env, signal, progress } = context;
+  const resolved = { source, revision };
+  const listed = await listSource(resolved, 'model', { env, signal });
+  const files = listed.map(({ name }) => name).filter(isWanted);
+  const fetched = await fetchSource(resolved, 'model', {
+    ...{ env, signal, files },
+    directory: await partDirectory(context, `fetched-${part}`),
+    onProgress: ({ file, receivedBytes }) =>
+      progress({ phase: `fetching ${file}`, bytes: receivedBytes }),
+  });
+  return Object.fromEntries(fetched.map(({ name, path }) => [name, path]));
+}
+
+async function partDirectory({ temporaryDirectory }: StepContext, name: string): Promise<string> {
+  const directory = join(temporaryDirectory, name);
+  await mkdir(directory, { recursive: true });
+  return directory;
+}
+
+function requireFile(files: Readonly<Record<string, string>>, name: string, source: string): void {
+  if (files[name] !== undefined) return;
+  const found = Object.keys(files).join(', ') || 'none of the files of a model';
+  throw new Failure(
+    'NotFound',
+    `"${source}" has no ${name}, found ${found}: name a folder in Hugging Face's layout ` +
+      '(config.json, model.safetensors, tokenizer.json)',
+  );
+}
+
+async function readJsonObject(path: string, source: string): Promise<JsonObject> {
+  const text = await readFile(path, 'utf8');
+  try {
+    return z.record(z.string(), z.json()).parse(JSON.parse(text)) as JsonObject;
+  } catch (cause) {
+    const remedy = 'check that it is the config.json of a model';
+    throw new Failure('InvalidInput', `"${source}": not a JSON object: ${remedy}`, { cause });
+  }
+}

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
+import type { StepContext } from './step-context.ts';
+
+const inputs = z.strictObject({
+  dataset: artifact('dataset').describe('the rows to tokenize, all splits of it'),
+  tokenizer: artifact('model').describe('the model whose tokenizer to use'),
+  truncation: z.boolean().default(true).describe('cut rows that are longer than max_length'),
+  max_length: z
+    .int()
+    .positive()
+    .optional()
+    .describe("longest row, in tokens; without it the model's own limit"),
+  padding: z
+    .literal('none', { error: "only 'none' is built: training packs rows and needs no padding" })
+    .default('none')
+    .describe('rows are packed when they are used, so nothing is padded'),
+  pad_token: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "token that becomes the model's pad_token_id; `eos` stands for the end-of-sequence token; without it the tokenizer's own",
+    ),
+  chat_template: notBuilt(),
+});
+
+export type TokenizeInputs = z.output<typeof inputs>;
+
+export const tokenize = defineStep({
+  kind: 'tokenize',
+  version: 1,
+  revision: 1,
+  effect: 'pure',
+  role: 'work',
+  summary: "Turn texts into token ids with a model's tokenizer.",
+  with: inputs,
+  outputs: {
+    dataset: artifact('tokenized-dataset'),
+    tokens: z.int(),
+    truncated: z.int(),
+  },
+  async run(context: StepContext, given) {
+    const { tokenizeRows } = await import('./tokenization.ts');
+    return tokenizeRows(context, given);
+  },
+});

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
+import { trainingArgumentsSchema } from '../training/arguments.ts';
+import type { StepContext } from './step-context.ts';
+
+const inputs = z.strictObject({
+  model: artifact('model').describe('the model to start from'),
+  task: z
+    .enum(['text-classification', 'causal-lm'])
+    .refine((task) => task !== 'causal-lm', {
+      error: "'causal-lm' is not built yet: use 'text-classification'",
+    })
+    .describe('what the model learns to do'),
+  train_dataset: artifact('tokenized-dataset').describe('the examples to learn from'),
+  eval_dataset: artifact('tokenized-dataset')
+    .optional()
+    .describe('examples to evaluate at the end of each epoch; not to be the test split'),
+  args: trainingArgumentsSchema
+    .prefault({})
+    .describe("Hugging Face's TrainingArguments, with their names, meanings and defaults"),
+  device: z.enum(['cpu']).default('cpu').describe('what computes'),
+  lora: notBuilt(),
+  freeze: notBuilt(),
+  early_stopping: notBuilt(),
+  pack: notBuilt(),
+  replay: notBuilt(),
+});
+
+export type TrainInputs = z.output<typeof inputs>;
+
+export const train = defineStep({
+  kind: 'train',
+  version: 1,
+  revision: 1,
+  effect: 'pure',
+  role: 'train',
+  summary: 'Fine-tune a model; continues from its last checkpoint, to the same bytes.',
+  with: inputs,
+  outputs: {
+    model: artifact('model'),
+    metrics: z.record(z.string(), z.number()),
+    history: artifact('history'),
+    best_step: z.int(),
+  },
+  async run(context: StepContext, given) {
+    const { runTraining } = await import('./training-run.ts');
+    return runTraining(context, given);
+  },
+});

@@ -1,0 +1,154 @@
+import { mkdir } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { Failure } from '../plan/failures.ts';
+import type { JsonObject } from '../plan/json.ts';
+import type { ArtifactDigest } from '../plan/plan.ts';
+import { putArtifact } from '../store/artifacts.ts';
+import { pruneCheckpoints } from '../training/checkpoints/checkpoint-store.ts';
+import { inspectModel } from '../training/model-inspection.ts';
+import { runJob, type JobEvent, type JobResult, type TrainJob } from '../training/process.ts';
+import type { StepContext } from './step-context.ts';
+import { openModel, openTokenized, type TokenizedInput } from './tokenized-input.ts';
+import type { TrainInputs } from './train.ts';
+
+/** The longest that training goes on without a checkpoint. */
+const CHECKPOINT_SECONDS = 120;
+/** Files beside the weights that a trained model takes over from its base. */
+const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
+
+interface TrainOutputs {
+  readonly model: ArtifactDigest;
+  readonly metrics: Record<string, number>;
+  readonly history: ArtifactDigest;
+  readonly best_step: number;
+}
+
+/** Trains in a process of its own; checkpoints are in the store under the step's fingerprint. */
+export async function runTraining(
+  context: StepContext,
+  inputs: TrainInputs,
+): Promise<TrainOutputs> {
+  const { store, signal, fingerprint, temporaryDirectory } = context;
+  const modelFiles = await openModel(store, inputs.model);
+  const rows = await openTokenized(store, inputs.train_dataset);
+  const evalRows = inputs.eval_dataset && (await openTokenized(store, inputs.eval_dataset));
+  if (evalRows) checkAlike(rows, evalRows);
+  const [outputDirectory, checkpointDirectory] = ['model', 'checkpoint'].map((name) =>
+    join(temporaryDirectory, name),
+  ) as [string, string];
+  for (const directory of [outputDirectory, checkpointDirectory]) await mkdir(directory);
+  const watch = eventWatcher(context);
+  const job: TrainJob = {
+    kind: 'train',
+    modelFiles,
+    trainFile: rows.file,
+    ...(evalRows && { evalFile: evalRows.file }),
+    labels: rows.info.labels,
+    padTokenId: rows.info.pad_token_id,
+    args: inputs.args,
+    threads: availableParallelism(),
+    outputDirectory,
+    checkpoints: {
+      storeUrl: store.url,
+      key: fingerprint,
+      directory: checkpointDirectory,
+      everySeconds: CHECKPOINT_SECONDS,
+    },
+  };
+  const result = await runJob(job, { signal, onEvent: watch.onEvent });
+  await watch.settled();
+  const outputs = await publish(context, modelFiles, result);
+  await pruneCheckpoints(store, fingerprint);
+  return outputs;
+}
+
+async function publish(
+  { store, note }: StepContext,
+  base: Readonly<Record<string, string>>,
+  result: JobResult<TrainJob>,
+): Promise<TrainOutputs> {
+  const tokenizer = Object.entries(base).filter(([name]) => TOKENIZER_FILES.includes(name));
+  const files = { ...result.modelFiles, ...Object.fromEntries(tokenizer) };
+  const { architecture, parameters } = await inspectModel(result.modelFiles);
+  const model = await putArtifact(store, {
+    type: 'model',
+    metadata: { architecture, parameters },
+    files: Object.fromEntries(Object.entries(files).map(([name, file]) => [name, { file }])),
+  });
+  const history = await putArtifact(store, {
+    type: 'history',
+    metadata: { exact: result.exact },
+    files: { 'history.jsonl': { file: result.historyFile } },
+  });
+  if (!result.exact) note('resumed on another platform: the last bits may differ (exact: false)');
+  return { model, metrics: { ...result.metrics }, history, best_step: result.bestStep };
+}
+
+function checkAlike(train: TokenizedInput, evaluation: TokenizedInput): void {
+  const [a, b] = [train.info, evaluation.info];
+  if (a.tokenizer !== b.tokenizer || a.pad_token_id !== b.pad_token_id) {
+    throw new Failure(
+      'InvalidInput',
+      'train_dataset and eval_dataset were tokenized differently: use one tokenizer and pad_token ' +
+        'for both tokenize steps',
+    );
+  }
+  if (JSON.stringify(a.labels) !== JSON.stringify(b.labels)) {
+    throw new Failure(
+      'InvalidInput',
+      `train_dataset has the labels ${String(a.labels)}, eval_dataset ${String(b.labels)}: ` +
+        'take both from one download-dataset step',
+    );
+  }
+}
+
+/** Turns the job's events into live details and the ledger's entry of the first step. */
+function eventWatcher(context: StepContext): {
+  readonly onEvent: (event: JobEvent) => void;
+  settled(): Promise<void>;
+} {
+  let recorded: Promise<void> | undefined;
+  let resumedFromStep = 0;
+  let details: JsonObject = {};
+  const show = (next: JsonObject): void => {
+    details = { ...details, ...next };
+    context.progress(details);
+  };
+  const onEvent = (event: JobEvent): void => {
+    switch (event.kind) {
+      case 'started':
+        ({ resumedFromStep } = event);
+        show({ step: resumedFromStep, max_steps: event.totalSteps });
+        return;
+      case 'step':
+        recorded ??= context.trainingStarted({ firstOptimizerStep: event.step, resumedFromStep });
+        show({
+          step: event.step,
+          max_steps: event.totalSteps,
+          epoch: event.epoch,
+          loss: event.loss,
+          learning_rate: event.learningRate,
+          grad_norm: event.gradNorm,
+          tokens_per_second: event.tokensPerSecond,
+          eta_seconds: event.etaSeconds,
+        });
+        return;
+      case 'evaluation':
+        show({ eval_loss: event.loss, eval_accuracy: event.accuracy });
+        return;
+      case 'checkpoint':
+        show({ checkpoint_step: event.step });
+        return;
+      case 'note':
+        context.note(event.message);
+        return;
+      case 'process':
+        show({ pid: event.pid });
+        return;
+      case 'prediction':
+        return;
+    }
+  };
+  return { onEvent, settled: async () => recorded };
+}

@@ -1,0 +1,22 @@
+import { defineModel } from './model.ts';
+import { readConfig, weightFiles, type ModelFiles } from './weights/model-files.ts';
+import { checkWeights } from './weights/weight-loading.ts';
+
+export interface ModelFacts {
+  /** Hugging Face's class of the classifier. */
+  readonly architecture: string;
+  /** Number of weights, with those of a head that training will create. */
+  readonly parameters: number;
+}
+
+/**
+ * Reads a model's config.json and the headers of its weights.
+ * @throws NotFound, InvalidInput when a file is missing or the weights do not fit the config
+ */
+export async function inspectModel(modelFiles: ModelFiles): Promise<ModelFacts> {
+  const model = defineModel(await readConfig(modelFiles));
+  const { parameters: specs, basePrefix, head, architecture } = model;
+  await checkWeights({ files: await weightFiles(modelFiles), specs, basePrefix, head });
+  const elements = specs.map(({ shape }) => shape.reduce((product, axis) => product * axis, 1));
+  return { architecture, parameters: elements.reduce((sum, count) => sum + count, 0) };
+}
