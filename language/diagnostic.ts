@@ -95,24 +95,20 @@ function blank(character: string): string {
   return character === '\t' ? '\t' : ' '.repeat(displayWidth(character));
 }
 
+const WIDE =
+  /^[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|^\p{Emoji_Presentation}/u;
+
 /** Columns of a terminal: two for East Asian wide characters and emoji, none for combining marks. */
 function displayWidth(character: string): number {
-  if (/^\p{M}/u.test(character) || /^[\u200B-\u200D\uFE0F]/.test(character)) return 0;
-  return /^[\u1100-\u115F\u2E80-\uA4CF\uAC00-\uD7A3\uF900-\uFAFF\uFE30-\uFE6F\uFF00-\uFF60\uFFE0-\uFFE6]|^\p{Emoji_Presentation}/u.test(
-    character,
-  )
-    ? 2
-    : 1;
+  if (/^[\p{M}\p{Cf}]/u.test(character)) return 0;
+  return WIDE.test(character) ? 2 : 1;
 }
 
 /** Control characters as pictures, so that a pipeline cannot drive the reader's terminal. */
 function visible(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text.replaceAll(
-    /[\0-\x08\x0A-\x1F\x7F-\x9F\u2028\u2029\u202A-\u202E\u2066-\u2069]/g,
-    (character) => {
-      const code = character.charCodeAt(0);
-      return code < 0x20 ? String.fromCharCode(0x2400 + code) : '\uFFFD';
-    },
-  );
+  return text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u202A-\u202E\u2066-\u2069]/gu, (character) => {
+    if (character === '\t') return character;
+    const code = character.charCodeAt(0);
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : '\uFFFD';
+  });
 }

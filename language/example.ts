@@ -1,4 +1,5 @@
 import type { JsonValue } from '../plan/json.ts';
+import { plainText } from './located.ts';
 import type { Pipeline, Step } from './pipeline.ts';
 import type { ValueSchema } from './schema.ts';
 import { wireFor } from './wiring.ts';
@@ -58,5 +59,5 @@ function leastNumber({ minimum, exclusiveMinimum, type }: ValueSchema): number {
 function yamlOf(value: JsonValue): string {
   return typeof value === 'string' && !/^[A-Za-z][A-Za-z0-9_-]*$/.test(value)
     ? JSON.stringify(value)
-    : String(value);
+    : plainText(value);
 }

@@ -64,7 +64,12 @@ export function describeFound(value: JsonValue): string {
   if (typeof value === 'string') return `${quote(value)}, a string`;
   if (typeof value === 'object')
     return Array.isArray(value) ? `a list of ${value.length}` : 'a map';
-  return String(value);
+  return plainText(value);
+}
+
+/** A value inside a message: text as it is, anything else as JSON. */
+export function plainText(value: JsonValue): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A user's text in single quotes, cut when it is long. */

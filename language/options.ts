@@ -50,8 +50,7 @@ export function parseOptions(
       return refuse(`option ${quote(key)} is ${describeFound(item)}; expected ${EXPECTED[key]}`);
     }
   }
-  // Each key was looked at above.
-  return { ok: true, options: value as SubmissionOptions };
+  return { ok: true, options: value };
 }
 
 /** What is wrong with `from`, which only the plan can tell. */

@@ -22,15 +22,15 @@ export function readParamTexts(
   const reporter = readSource(source, 'pipeline.yaml');
   const root = reporter.hasErrors ? undefined : parseYaml(reporter);
   const declared = readParams(root?.entries.get('params'), reporter);
-  const params: Record<string, JsonValue> = {};
+  const params = new Map<string, JsonValue>();
   const problems: string[] = [];
   for (const [name, text] of texts) {
     const declaration = declared.get(name)?.declaration;
     const parsed = declaration
       ? parseParamText(declaration, text)
       : ({ ok: true, value: text } as const);
-    if (parsed.ok) params[name] = parsed.value;
+    if (parsed.ok) params.set(name, parsed.value);
     else problems.push(parsed.message);
   }
-  return { params, problems };
+  return { params: Object.fromEntries(params), problems };
 }

@@ -1,6 +1,6 @@
 import { parseDocument } from 'yaml';
 import type { JsonValue } from '../plan/json.ts';
-import { describeFound, quote } from './located.ts';
+import { describeFound, plainText, quote } from './located.ts';
 import type { ValueSchema } from './schema.ts';
 import { describeSchema } from './schema.ts';
 import { closest } from './suggestion.ts';
@@ -92,13 +92,13 @@ function isAllowed(declaration: ParamDeclaration, value: JsonValue): boolean {
 }
 
 function remedy(declaration: ParamDeclaration, value: JsonValue): string {
-  const { type, isTypeInferred, default: fallback, enum: values = [] } = declaration;
+  const { type, isTypeInferred, default: fallback = null, enum: values = [] } = declaration;
   if (isOfType(type, value)) {
-    const near = closest(String(value), values.map(String));
+    const near = closest(plainText(value), values.map(plainText));
     return near === undefined ? '' : `; did you mean ${quote(near)}?`;
   }
   if (isTypeInferred && type === 'integer' && typeof value === 'number') {
-    return `, as its default ${String(fallback)} is one; declare { type: number, default: ${String(fallback)} }`;
+    return `, as its default ${plainText(fallback)} is one; declare { type: number, default: ${plainText(fallback)} }`;
   }
   if (type !== 'string' && typeof value === 'string' && isOfType(type, parsePlain(value))) {
     return `; write ${value} without quotes`;

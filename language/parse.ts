@@ -1,5 +1,5 @@
 import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, Parser } from 'yaml';
-import type { CST, Document, Node, ParsedNode, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import type { CST, Document, Node, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import type { Located, LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import { quote } from './located.ts';
 import type { Reporter } from './reporter.ts';
@@ -210,7 +210,7 @@ class Locator {
   #locateList(node: YAMLSeq.Parsed): Located {
     const range = nodeRange(node);
     const items = node.items.map((item) =>
-      this.#locate(item as ParsedNode, { start: range.start, end: range.start }),
+      this.#locate(item, { start: range.start, end: range.start }),
     );
     const list: Located = { kind: 'list', range, items };
     this.#measure(list, items);
@@ -243,7 +243,7 @@ class Locator {
     if (value === null || typeof value === 'string' || typeof value === 'boolean') {
       return { kind: 'scalar', range, value, isInteger: false };
     }
-    const isInteger = !/[.eE]/.test(source) || /^0x/.test(source);
+    const isInteger = !/[.eE]/.test(source) || source.startsWith('0x');
     const problem = numberProblem(value, source, isInteger);
     if (problem !== undefined) this.#reporter.error('yaml', range, problem);
     return { kind: 'scalar', range, value: Number(value) + 0, isInteger };

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../plan/json.ts';
-import type { RetryPolicy, StepId } from '../plan/plan.ts';
+import type { StepId } from '../plan/plan.ts';
 import type { Catalog } from './catalog.ts';
 import { readCondition } from './checks/condition.ts';
 import { readDuration } from './checks/duration.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { JsonValue } from '../plan/json.ts';
+import { plainText } from './located.ts';
 import { type ArtifactType, schemaFacts } from './step-declaration.ts';
 
 /** The part of JSON Schema that zod writes, with the facts of this project beside it. */
@@ -125,10 +126,10 @@ export function describeSchema(schema: ValueSchema): string {
   if (branches !== undefined) return describeSchemas(branches);
   if (schema.artifact !== undefined) return schema.artifact.map(withArticle).join(' or ');
   if (schema.enum !== undefined) {
-    const values = schema.enum.map(String);
+    const values = schema.enum.map(plainText);
     return values.length === 1 ? values.join('') : `one of ${values.join(', ')}`;
   }
-  if (schema.const !== undefined) return String(schema.const);
+  if (schema.const !== undefined) return plainText(schema.const);
   const types = schema.type === undefined ? [] : [schema.type].flat();
   return types.length === 0
     ? 'a value'

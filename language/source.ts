@@ -89,7 +89,7 @@ function isDeeper(value: JsonValue, levels: number): boolean {
   for (let depth = 0; layer.length > 0; depth += 1) {
     if (depth > levels) return true;
     layer = layer.flatMap((item) =>
-      item !== null && typeof item === 'object' ? (Object.values(item) as JsonValue[]) : [],
+      item !== null && typeof item === 'object' ? Object.values<JsonValue>(item) : [],
     );
   }
   return false;

@@ -11,7 +11,9 @@ import type { TemplateReader } from './template.ts';
 export type InputPath = readonly (string | number)[];
 
 /** Stands in a step's inputs for a value that is known at run time only; no schema takes it. */
-export class RunTimeValue {}
+export class RunTimeValue {
+  readonly isKnownAtRunTime = true;
+}
 
 export interface Hole {
   readonly path: InputPath;

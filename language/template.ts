@@ -9,7 +9,7 @@ import type { Range } from './source-text.ts';
 export interface LocatedExpression {
   readonly expression: Expression;
   /** Range in the source of offsets into the expression's text. */
-  rangeOf(place: Range): Range;
+  readonly rangeOf: (place: Range) => Range;
 }
 
 /** A text with `${{ }}` in it. */

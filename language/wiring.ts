@@ -27,7 +27,7 @@ export function wireFor(
   { steps }: Pipeline,
 ): string | undefined {
   const others = [...steps.values()].filter(({ id }) => id !== step.id);
-  const before = others.filter(({ idRange }) => idRange.start < step.idRange.start).reverse();
+  const before = others.filter(({ idRange }) => idRange.start < step.idRange.start).toReversed();
   const after = others.filter(({ idRange }) => idRange.start > step.idRange.start);
   for (const other of [...before, ...after]) {
     const name = other.signature && outputOf(other.signature, types);

@@ -7,12 +7,14 @@ import {
   parseExpression,
   templateSegments,
 } from './expression-syntax.ts';
-import type { Expression, Reference } from './expression-syntax.ts';
+import type { Reference } from './expression-references.ts';
+import type { Expression } from './expression-syntax.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { StepStatus, Template } from './plan.ts';
 
 export { ExpressionError, parseExpression, templateSegments } from './expression-syntax.ts';
-export type { Expression, Reference, TemplateSegment } from './expression-syntax.ts';
+export type { Reference } from './expression-references.ts';
+export type { Expression, TemplateSegment } from './expression-syntax.ts';
 
 type ExpressionData = ReturnType<Evaluator['evaluate']>;
 type EngineFunctions = NonNullable<ConstructorParameters<typeof Evaluator>[2]>;

@@ -1,6 +1,6 @@
 import { conditionText } from '../../plan/expressions.ts';
 import type { LocatedEntry } from '../located.ts';
-import { describeFound, toJson, valueRange } from '../located.ts';
+import { describeFound, plainText, toJson, valueRange } from '../located.ts';
 import type { Condition } from '../pipeline.ts';
 import type { Reporter } from '../reporter.ts';
 import type { TemplateReader } from '../template.ts';
@@ -19,7 +19,7 @@ export function readCondition(
     reporter.error('condition', valueRange(entry), message);
     return undefined;
   }
-  const text = conditionText(String(found));
+  const text = conditionText(plainText(found));
   if (text.includes('${{')) {
     const message =
       "'if' has text around '${{ }}', which makes it always true; put the whole condition inside one '${{ }}'";

@@ -57,7 +57,7 @@ function wayTo(end: StepId, start: StepId, from: ReadonlyMap<StepId, StepId>): r
     way.push(id);
   }
   // From start back to itself when the end is the start: a step that needs itself.
-  return end === start ? [start, start] : way.reverse();
+  return end === start ? [start, start] : way.toReversed();
 }
 
 /** Strongly connected components with a cycle in them: Tarjan's algorithm, without recursion. */

@@ -142,8 +142,8 @@ function readPattern(
     return {};
   }
   const problem = patternProblem(found);
-  if (problem === undefined) return { pattern: String(found) };
-  const message = `'pattern' is ${describeFound(found)}; expected a regular expression${problem}`;
+  if (problem === undefined && typeof found === 'string') return { pattern: found };
+  const message = `'pattern' is ${describeFound(found)}; expected a regular expression${problem ?? ''}`;
   reporter.error('param', valueRange(entry), message);
   return {};
 }
@@ -151,7 +151,7 @@ function readPattern(
 function patternProblem(found: JsonValue): string | undefined {
   if (typeof found !== 'string') return '';
   try {
-    new RegExp(found, 'u');
+    ''.search(new RegExp(found, 'u'));
     return undefined;
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split(': ').at(-1) ?? '') : '';

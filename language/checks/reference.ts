@@ -67,12 +67,12 @@ function problemOf(
   if (step?.signature !== undefined && at === 2) {
     return `step ${quote(step.id)} (${kindName(step.signature)}) has no output ${quote(name)}; ${suggestion(name, keys)}`;
   }
-  const path_ = [context, ...path.slice(0, at).map((_, index) => nameAt(reference, index))].join(
+  const read = [context, ...path.slice(0, at).map((_, index) => nameAt(reference, index))].join(
     '.',
   );
   const found = owner.map(describeSchema).join(' or ');
   const remedy = keys.length === 0 ? '; read it as it is' : `; ${suggestion(name, keys)}`;
-  return `${quote(path_)} is ${found} and has no ${quote(name)}${remedy}`;
+  return `${quote(read)} is ${found} and has no ${quote(name)}${remedy}`;
 }
 
 /** `steps.data.dataset` for `steps.data.outputs.dataset`. */
