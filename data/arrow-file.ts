@@ -1,8 +1,7 @@
-import { createWriteStream } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { FileHandle } from 'node:fs/promises';
 import {
+  AsyncByteQueue,
   Field,
   Int32,
   List,
@@ -94,24 +93,51 @@ export async function* inBatches<Row>(
 }
 
 /**
- * Writes an Arrow IPC file. Equal batches give equal bytes.
- * @throws DiskFull, or the signal's reason
+ * Writes an Arrow IPC file, batch by batch. Equal batches give equal bytes.
+ *
+ * The library's own streams lose an error of the batches' source in a rejection that nobody
+ * handles, so its writer is given a sink that is emptied into the file after each batch.
+ *
+ * @throws DiskFull, the signal's reason, or what the batches throw
  */
 export async function writeArrowFile(
   path: string,
   batches: AsyncIterable<RecordBatch>,
   signal?: AbortSignal,
 ): Promise<void> {
+  const sink = new ChunkSink();
+  const writer = new RecordBatchFileWriter();
+  writer.reset(sink);
+  const file = await open(path, 'w');
   try {
-    await pipeline(
-      Readable.from(batches),
-      RecordBatchFileWriter.throughNode(),
-      createWriteStream(path),
-      signal === undefined ? {} : { signal },
-    );
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw diskFailure(error, path);
+    for await (const batch of batches) {
+      signal?.throwIfAborted();
+      writer.write(batch);
+      await sink.flush(file, path);
+    }
+    writer.finish();
+    await sink.flush(file, path);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Keeps what a writer writes until it is flushed. */
+class ChunkSink extends AsyncByteQueue {
+  #chunks: Uint8Array[] = [];
+
+  override write(chunk: ArrayBufferView): void {
+    this.#chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+  }
+
+  async flush(file: FileHandle, path: string): Promise<void> {
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    try {
+      for (const chunk of chunks) await file.writeFile(chunk);
+    } catch (error) {
+      throw diskFailure(error, path);
+    }
   }
 }
 

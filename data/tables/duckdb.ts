@@ -1,5 +1,6 @@
 import { DuckDBInstance } from '@duckdb/node-api';
 import type { DuckDBConnection } from '@duckdb/node-api';
+import { Failure } from '../../plan/failures.ts';
 import type { TableFile } from './table.ts';
 
 /** Within this, DuckDB spills or fails; reading a file row by row needs far less. */
@@ -36,9 +37,20 @@ export async function* queryRows(
       if (chunk === null || chunk.rowCount === 0) return;
       yield chunk.getRows();
     }
+  } catch (error) {
+    throw outOfMemory(error) ?? error;
   } finally {
     connection.closeSync();
   }
+}
+
+function outOfMemory(error: unknown): Failure | undefined {
+  if (!(error instanceof Error) || !error.message.startsWith('Out of Memory')) return undefined;
+  return new Failure(
+    'OutOfMemory',
+    `reading a file took more than ${MEMORY_LIMIT}: write it as several smaller files`,
+    { cause: error },
+  );
 }
 
 /** A query's columns: names and types. */

@@ -1,3 +1,4 @@
+import { Failure } from '../../plan/failures.ts';
 import {
   identifier,
   literal,
@@ -105,6 +106,7 @@ async function explain(
   format: 'jsonl' | 'json',
   error: unknown,
 ): Promise<unknown> {
+  if (error instanceof Failure) return error;
   const encoding = await findBadEncoding(file);
   if (encoding !== undefined) return encoding;
   const expected =

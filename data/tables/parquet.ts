@@ -1,3 +1,4 @@
+import { Failure } from '../../plan/failures.ts';
 import {
   duckDbReason,
   identifier,
@@ -74,6 +75,7 @@ function toCell(value: unknown, type: string): Cell {
 }
 
 function unreadable(file: TableFile, error: unknown): Error {
+  if (error instanceof Failure) return error;
   return fileFailure(
     file,
     `it cannot be read as parquet: ${duckDbReason(error, file)}; check that it is complete, or set format`,

@@ -1,0 +1,113 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ArtifactDigest, Store } from '../store/store.ts';
+import { cardSplits } from './dataset-card.ts';
+import { readDatasetInfo, writeDataset } from './dataset.ts';
+import { readDataset } from './read-dataset.ts';
+import type { ColumnOptions } from './read-dataset.ts';
+import type {
+  FetchedFile,
+  FetchProgress,
+  ResolvedSource,
+  SourceOptions,
+} from './sources/source.ts';
+import { fetchSource, listSource } from './sources/sources.ts';
+import { splitFiles } from './split-files.ts';
+import type { SplitFiles, SplitFilesOptions } from './split-files.ts';
+
+const CARD = 'README.md';
+
+/** What to make of a source: columns, format, splits. */
+export interface DatasetOptions extends ColumnOptions, SplitFilesOptions {}
+
+export type DownloadProgress =
+  ({ readonly phase: 'fetch' } & FetchProgress) | { readonly phase: 'read'; readonly rows: number };
+
+export interface DownloadOptions extends SourceOptions {
+  /** An existing, empty folder for files on their way. */
+  readonly directory: string;
+  readonly onProgress?: (progress: DownloadProgress) => void;
+}
+
+export interface DownloadedDataset {
+  readonly dataset: ArtifactDigest;
+  /** Number of rows of all splits. */
+  readonly rows: number;
+  /** Number of rows, by the split's name. */
+  readonly splits: { readonly [split: string]: number };
+  readonly labels: readonly string[] | null;
+  readonly revision: string;
+}
+
+/**
+ * Fetches a data set at the revision it was resolved to, reads it, and stores it as an artifact.
+ *
+ * @throws InvalidInput, NotFound, Unauthorized, RateLimited, SourceUnavailable, DiskFull
+ */
+export async function downloadDataset(
+  store: Store,
+  resolved: ResolvedSource,
+  dataset: DatasetOptions,
+  options: DownloadOptions,
+): Promise<DownloadedDataset> {
+  const { directory, signal, onProgress } = options;
+  const folders = { fetched: join(directory, 'fetched'), written: join(directory, 'written') };
+  for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
+  const files = await fetchSplits(resolved, dataset, { ...options, directory: folders.fetched });
+  const onRows = (rows: number): void => onProgress?.({ phase: 'read', rows });
+  const read = await readDataset(files, { ...dataset, onRows, ...(signal ? { signal } : {}) });
+  const digest = await writeDataset(store, read.splits, read.labels, {
+    directory: folders.written,
+    ...(signal ? { signal } : {}),
+  });
+  const { splits, labels } = await readDatasetInfo(store, digest);
+  const rows = Object.values(splits).reduce((sum, count) => sum + count, 0);
+  return { dataset: digest, rows, splits, labels, revision: resolved.revision };
+}
+
+async function fetchSplits(
+  resolved: ResolvedSource,
+  dataset: DatasetOptions,
+  options: DownloadOptions,
+): Promise<ReadonlyMap<string, readonly FetchedFile[]>> {
+  const listed = await listSource(resolved, 'dataset', options);
+  const names = listed.map((file) => file.name);
+  const splits = await findSplits(resolved, dataset, names, options);
+  const wanted = [...new Set([...splits.values()].flat())];
+  const fetched = await fetchSource(resolved, 'dataset', {
+    ...options,
+    files: wanted,
+    onProgress: (progress) => options.onProgress?.({ phase: 'fetch', ...progress }),
+  });
+  const byName = new Map(fetched.map((file) => [file.name, file]));
+  return new Map(
+    [...splits].map(([split, parts]) => [
+      split,
+      parts.map((name) => byName.get(name) as FetchedFile),
+    ]),
+  );
+}
+
+/** As the person says, else as the data set's card says, else by the files' names. */
+async function findSplits(
+  resolved: ResolvedSource,
+  dataset: DatasetOptions,
+  names: readonly string[],
+  options: DownloadOptions,
+): Promise<SplitFiles> {
+  if (dataset.splits === undefined && names.includes(CARD) && names.length > 1) {
+    const directory = join(options.directory, '.card');
+    await mkdir(directory);
+    const { env, signal } = options;
+    const [card] = await fetchSource(resolved, 'dataset', {
+      env,
+      directory,
+      files: [CARD],
+      ...(signal ? { signal } : {}),
+    });
+    const text = await readFile((card as FetchedFile).path, 'utf8');
+    const splits = cardSplits(resolved.source, text, names);
+    if (splits !== undefined) return splits;
+  }
+  return splitFiles(resolved.source, names, dataset);
+}

@@ -1,0 +1,194 @@
+import { expect, test } from 'vitest';
+import { cardSplits } from '../../data/dataset-card.ts';
+import { splitFiles } from '../../data/split-files.ts';
+import type { SplitFilesOptions } from '../../data/split-files.ts';
+
+const SOURCE = 'hf://datasets/acme/tweets';
+
+type Splits = Record<string, readonly string[]>;
+
+type Layout = readonly [
+  what: string,
+  names: readonly string[],
+  splits: Splits,
+  options?: SplitFilesOptions,
+];
+
+const LAYOUTS: readonly Layout[] = [
+  ['one file of any name', ['tweets.jsonl'], { train: ['tweets.jsonl'] }],
+  ['one file named for a split', ['val.csv'], { validation: ['val.csv'] }],
+  ['one file whose name holds a split', ['tweets_test-2.csv'], { test: ['tweets_test-2.csv'] }],
+  ['one file that merely begins like one', ['trains.csv'], { train: ['trains.csv'] }],
+  ['one file without an extension', ['download'], { train: ['download'] }],
+  [
+    'shards, whatever their split is called',
+    [
+      'README.md',
+      'data/extra-00000-of-00001.parquet',
+      'data/train-00000-of-00002-a1b2.parquet',
+      'data/train-00001-of-00002-c3d4.parquet',
+    ],
+    {
+      extra: ['data/extra-00000-of-00001.parquet'],
+      train: ['data/train-00000-of-00002-a1b2.parquet', 'data/train-00001-of-00002-c3d4.parquet'],
+    },
+  ],
+  [
+    'folders named for splits',
+    ['dev/a.csv', 'my-training/a.csv', 'my-training/b.csv', 'test_2/x.csv', 'notes.csv'],
+    {
+      validation: ['dev/a.csv'],
+      train: ['my-training/a.csv', 'my-training/b.csv'],
+      test: ['test_2/x.csv'],
+    },
+  ],
+  [
+    'what datasets saves to disk',
+    [
+      'dataset_dict.json',
+      'test/data-00000-of-00001.arrow',
+      'test/dataset_info.json',
+      'test/state.json',
+      'train/data-00000-of-00001.arrow',
+      'train/dataset_info.json',
+      'train/state.json',
+    ],
+    { test: ['test/data-00000-of-00001.arrow'], train: ['train/data-00000-of-00001.arrow'] },
+  ],
+  [
+    'files named for splits, beside one that is not',
+    ['eval.jsonl', 'notes.jsonl', 'tweets-train.jsonl', 'valid.jsonl'],
+    { test: ['eval.jsonl'], train: ['tweets-train.jsonl'], validation: ['valid.jsonl'] },
+  ],
+  ['no file named for a split', ['a.csv', 'b.csv'], { train: ['a.csv', 'b.csv'] }],
+  [
+    'several formats',
+    ['test.csv', 'test.jsonl', 'train.csv', 'train.jsonl'],
+    { test: ['test.jsonl'], train: ['train.jsonl'] },
+  ],
+  [
+    'several formats of which one was asked for',
+    ['test.csv', 'test.jsonl', 'train.csv', 'train.jsonl'],
+    { test: ['test.csv'], train: ['train.csv'] },
+    { format: 'csv' },
+  ],
+  [
+    'splits that a person named',
+    ['a.csv', 'more/b.csv', 'more/c.csv', 'train.csv'],
+    { test: ['a.csv'], train: ['more/b.csv', 'more/c.csv', 'train.csv'] },
+    { splits: { test: './a.csv', train: ['more/', 'train.csv'] } },
+  ],
+];
+
+test.for(LAYOUTS)('sorts into splits: %s', ([, names, splits, options]) => {
+  expect(Object.fromEntries(splitFiles(SOURCE, names, options))).toEqual(splits);
+});
+
+const REFUSED: readonly (readonly [readonly string[], SplitFilesOptions, string])[] = [
+  [[], {}, `"${SOURCE}" holds no parquet, jsonl, json, csv, tsv, arrow file: it is empty`],
+  [
+    ['README.md', 'config.json'],
+    {},
+    `"${SOURCE}" holds no parquet, jsonl, json, csv, tsv, arrow file, only "README.md", "config.json"`,
+  ],
+  [
+    ['a.csv', 'b.csv'],
+    { format: 'parquet' },
+    `"${SOURCE}" holds no parquet file, only "a.csv", "b.csv"`,
+  ],
+  [
+    ['a.csv', 'train_test.csv'],
+    {},
+    `"train_test.csv" of "${SOURCE}" fits the splits train and test: say which with splits`,
+  ],
+  [
+    ['train.csv'],
+    { splits: { test: 'tarin.csv' } },
+    `splits.test: "${SOURCE}" has no file or folder "tarin.csv", only "train.csv"; did you mean ` +
+      '"train.csv"?',
+  ],
+  [
+    ['train.csv'],
+    { splits: { 'my split': 'train.csv' } },
+    '"my split" cannot name a split: expected letters, digits and _, such as train',
+  ],
+  [['train.csv'], { splits: {} }, 'splits is empty: expected a path for each split, or no splits'],
+];
+
+test.each(REFUSED)('refuses %j with %j', (names, options, message) => {
+  expect(() => splitFiles(SOURCE, names, options)).toThrow(
+    expect.objectContaining({ type: 'InvalidInput', message }),
+  );
+});
+
+const NAMES = [
+  'README.md',
+  'cola/test.parquet',
+  'cola/train-0.parquet',
+  'cola/train-1.parquet',
+  'mrpc/x.parquet',
+];
+
+const CARDS: readonly (readonly [what: string, card: string, splits: Splits | undefined])[] = [
+  ['no front matter', '# A data set', undefined],
+  ['nothing of files', '---\nlicense: mit\n---\n', undefined],
+  ['YAML that is broken', '---\na: [\n---\n', undefined],
+  [
+    'one configuration',
+    `---
+configs:
+- config_name: cola
+  data_files:
+  - split: train
+    path: cola/train-*
+  - split: test
+    path: [cola/t?st.parquet]
+---
+`,
+    { train: ['cola/train-0.parquet', 'cola/train-1.parquet'], test: ['cola/test.parquet'] },
+  ],
+  [
+    'a default among several',
+    `---
+configs:
+- config_name: cola
+  data_files: cola/*
+- config_name: mrpc
+  default: true
+  data_files: "**/x.parquet"
+---
+`,
+    { train: ['mrpc/x.parquet'] },
+  ],
+];
+
+test.each(CARDS)('follows a card with %s', (_, card, splits) => {
+  const found = cardSplits(SOURCE, card, NAMES);
+  expect(found && Object.fromEntries(found)).toEqual(splits);
+});
+
+test('asks which of several data sets', () => {
+  const card = `---
+configs: [{ config_name: cola, data_files: cola/* }, { config_name: mrpc, data_files: mrpc/* }]
+---`;
+  expect(() => cardSplits(SOURCE, card, NAMES)).toThrow(
+    expect.objectContaining({
+      type: 'InvalidInput',
+      message:
+        `"${SOURCE}" holds several data sets, "cola", "mrpc", and no default: name a folder in the ` +
+        'source, or the files with splits',
+    }),
+  );
+});
+
+test('misses a file that the card names', () => {
+  const card = '---\nconfigs: [{ config_name: a, data_files: [{ split: train, path: b/* }] }]\n---';
+  expect(() => cardSplits(SOURCE, card, NAMES)).toThrow(
+    expect.objectContaining({
+      type: 'InvalidInput',
+      message:
+        `"${SOURCE}": its README.md names "b/*" as the split train, but there is no such file: name ` +
+        'the files with splits',
+    }),
+  );
+});
