@@ -7,6 +7,7 @@ import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 // What is in here runs again at each replay, for as long as a history lives: a new entry is a decision.
 const OWN_MODULES = [
   'plan/expression-data.ts',
+  'plan/expression-references.ts',
   'plan/expression-syntax.ts',
   'plan/expressions.ts',
   'plan/names.ts',
