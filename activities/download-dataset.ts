@@ -29,8 +29,6 @@ const inputs = z.strictObject({
   messages: notBuilt(),
 });
 
-export type DownloadDatasetInputs = z.output<typeof inputs>;
-
 export const downloadDataset = defineStep({
   kind: 'download-dataset',
   version: 1,

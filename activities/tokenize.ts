@@ -25,8 +25,6 @@ const inputs = z.strictObject({
   chat_template: notBuilt(),
 });
 
-export type TokenizeInputs = z.output<typeof inputs>;
-
 export const tokenize = defineStep({
   kind: 'tokenize',
   version: 1,
@@ -41,7 +39,18 @@ export const tokenize = defineStep({
     truncated: z.int(),
   },
   async run(context: StepContext, given) {
-    const { tokenizeRows } = await import('./tokenization.ts');
-    return tokenizeRows(context, given);
+    const { tokenizeDataset } = await import('../data/tokenize.ts');
+    const { store, signal, temporaryDirectory: directory } = context;
+    const { truncation, max_length: maxLength, pad_token: padToken } = given;
+    const options = {
+      truncation,
+      ...(maxLength !== undefined && { maxLength }),
+      ...(padToken !== undefined && { padToken }),
+    };
+    return tokenizeDataset(store, given, options, {
+      ...{ directory, signal },
+      onProgress: ({ rows, totalRows }) =>
+        context.progress({ phase: 'tokenizing', step: rows, max_steps: totalRows }),
+    });
   },
 });

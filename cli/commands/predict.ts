@@ -1,0 +1,67 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { modelLabels } from '../../activities/evaluation-run.ts';
+import { openModel } from '../../activities/tokenized-input.ts';
+import { writeTokenizedSplit } from '../../data/tokenized-dataset.ts';
+import { loadTokenizer } from '../../data/tokenizer.ts';
+import { resolveModel } from '../../store/registry.ts';
+import { runJob } from '../../training/process.ts';
+import { CommandError } from '../connection.ts';
+import { printJson, printLines, table } from '../output.ts';
+import { openUserStore } from './session.ts';
+
+/** `retune predict NAME[@alias] "text"`: the label and the probability of each. */
+export async function predict(
+  reference: string,
+  text: string,
+  { json }: { json?: boolean },
+): Promise<number> {
+  const store = await openUserStore();
+  const { name, version } = await resolveModel(store, reference);
+  const modelFiles = await openModel(store, version.model);
+  const configFile = modelFiles['config.json'] ?? '';
+  const { pad_token_id: padTokenId } = JSON.parse(await readFile(configFile, 'utf8')) as {
+    pad_token_id: number | null;
+  };
+  // Nothing is padded here, but a tokenizer without a pad token of its own has to be given one.
+  const tokenizer = await loadTokenizer(store, version.model, { padToken: 'eos' });
+  const [encoded] = await tokenizer.encode([text]);
+  if (encoded === undefined || encoded.inputIds.length === 0) {
+    throw new CommandError('the text is empty: give some words to classify');
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'retune-predict-'));
+  try {
+    const file = join(directory, 'text.arrow');
+    const row = { id: 'text', inputIds: encoded.inputIds, label: null };
+    await writeTokenizedSplit(file, [[row]], false);
+    const threads = availableParallelism();
+    const job = { kind: 'evaluate', modelFiles, file, padTokenId, threads } as const;
+    const { logits } = await runJob(job);
+    const labels = await modelLabels(configFile);
+    const scores = ranked(labels, logits);
+    const label = scores[0]?.label ?? '';
+    if (json) {
+      const probabilities = Object.fromEntries(scores.map((score) => [score.label, score.p]));
+      printJson({ model: name, version: version.version, label, probabilities });
+    } else {
+      printLines([
+        `${label}  (${name} v${version.version})`,
+        ...table(scores.map((score) => [`  ${score.label}`, `${(100 * score.p).toFixed(1)} %`])),
+      ]);
+    }
+    return 0;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Softmax of the logits, the most probable label first. */
+function ranked(labels: readonly string[], logits: Float32Array): { label: string; p: number }[] {
+  const highest = Math.max(...logits);
+  const weights = Array.from(logits, (logit) => Math.exp(logit - highest));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return labels
+    .map((label, index) => ({ label, p: (weights[index] ?? 0) / total }))
+    .sort((a, b) => b.p - a.p);
+}
