@@ -35,7 +35,7 @@ export function parseOptions(
   const value = raw instanceof Uint8Array || typeof raw === 'string' ? parseJson(raw) : raw;
   if (value === null || value === undefined) return { ok: true, options: {} };
   if (value instanceof SyntaxError) {
-    return refuse(`the options are not JSON (${value.message}); expected {"params": {...}}`);
+    return refuse('the options are not JSON; expected {"params": {...}}');
   }
   if (!isJsonObject(value)) {
     return refuse(
@@ -70,7 +70,7 @@ function parseJson(raw: Uint8Array | string): JsonValue | SyntaxError {
       typeof raw === 'string' ? raw : new TextDecoder('utf-8', { fatal: true }).decode(raw);
     return text.trim() === '' ? null : (JSON.parse(text) as JsonValue);
   } catch (error) {
-    return error instanceof SyntaxError ? error : new SyntaxError('its bytes are not UTF-8');
+    return error instanceof SyntaxError ? error : new SyntaxError('not UTF-8', { cause: error });
   }
 }
 

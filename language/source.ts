@@ -37,8 +37,8 @@ function readBytes(bytes: Uint8Array, file: string): Reporter {
   } catch {
     const text = new TextDecoder('utf-8').decode(bytes);
     const reporter = new Reporter(new SourceText(file, text));
-    const start = text.indexOf('\uFFFD');
-    const message = `byte ${invalidByte(bytes)} is not UTF-8; save the file as UTF-8`;
+    const { start, byte } = firstInvalid(bytes, text);
+    const message = `byte ${byte} is not UTF-8; save the file as UTF-8`;
     reporter.error('source', { start, end: start + 1 }, message);
     return reporter;
   }
@@ -46,7 +46,7 @@ function readBytes(bytes: Uint8Array, file: string): Reporter {
 
 function checked(file: string, given: string): Reporter {
   const text = given.replace(/^\uFEFF/, '');
-  const bytes = new TextEncoder().encode(text).length;
+  const bytes = byteLength(text);
   if (bytes > MAX_SOURCE_BYTES) return tooLarge(file, bytes);
   const reporter = new Reporter(new SourceText(file, text));
   if (text.trim() === '') {
@@ -66,22 +66,21 @@ function refused(file: string, message: string): Reporter {
   return reporter;
 }
 
-/** Offset of the first byte that no UTF-8 text has there. */
-function invalidByte(bytes: Uint8Array): number {
-  let low = 0;
-  let high = bytes.length;
-  // The longest valid prefix; `stream` lets a prefix end inside a character.
-  while (low < high) {
-    const middle = (low + high + 1) >> 1;
-    try {
-      const decoder = new TextDecoder('utf-8', { fatal: true });
-      decoder.decode(bytes.subarray(0, middle), { stream: true });
-      low = middle;
-    } catch {
-      high = middle - 1;
-    }
+/** The first character that stands for bytes which are not UTF-8, and the offset of those bytes. */
+function firstInvalid(bytes: Uint8Array, text: string): { start: number; byte: number } {
+  let start = text.indexOf('\uFFFD');
+  let byte = byteLength(text.slice(0, start));
+  // U+FFFD can also stand in the file itself, as the bytes EF BF BD.
+  while (bytes[byte] === 0xef && bytes[byte + 1] === 0xbf && bytes[byte + 2] === 0xbd) {
+    const next = text.indexOf('\uFFFD', start + 1);
+    byte += byteLength(text.slice(start, next));
+    start = next;
   }
-  return low;
+  return { start, byte };
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function isDeeper(value: JsonValue, levels: number): boolean {

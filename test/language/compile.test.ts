@@ -1,0 +1,272 @@
+import fc from 'fast-check';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { check, compile, formatDiagnostics } from '../../language/compile.ts';
+import { parseYaml } from '../../language/parse.ts';
+import { type PipelineText, readSource } from '../../language/source.ts';
+import type { JsonObject } from '../../plan/json.ts';
+import { catalog } from './catalog.ts';
+
+const valid = path.join(import.meta.dirname, 'golden/valid');
+const pipelines = readdirSync(valid)
+  .filter((file) => file.endsWith('.yaml'))
+  .map((file) => readFileSync(path.join(valid, file), 'utf8'));
+const tweets = readFileSync(path.join(valid, 'tweet-sentiment.yaml'), 'utf8');
+
+function messages(source: PipelineText): string {
+  const result = compile({ source, catalog });
+  return result.ok ? 'ok' : formatDiagnostics(result.diagnostics);
+}
+
+test.each<[string, PipelineText, string]>([
+  [
+    'nothing',
+    '',
+    'pipeline.yaml:1:1: the file is empty; a pipeline has at least name: NAME and steps: { ... } [source]\n\n^',
+  ],
+  [
+    'bytes that are not UTF-8',
+    Uint8Array.from([...Buffer.from('name: caf'), 0xe9, ...Buffer.from('\nsteps: {}\n')]),
+    'pipeline.yaml:1:10: byte 9 is not UTF-8; save the file as UTF-8 [source]\nname: caf\uFFFD\n         ^',
+  ],
+  [
+    'UTF-16',
+    Buffer.from('\uFEFFname: p\n', 'utf16le'),
+    'pipeline.yaml:1:1: the file is UTF-16; expected UTF-8; save it as UTF-8 [source]\n\n^',
+  ],
+  [
+    'too many bytes',
+    `name: p\n#${'x'.repeat(1024 * 1024)}`,
+    'pipeline.yaml:1:1: the file has 1048585 bytes; expected at most 1048576 [source]\n\n^',
+  ],
+  [
+    'too many tokens',
+    `name: p\nenv: { A: [${'1,'.repeat(160_000)}] }`,
+    'pipeline.yaml:1:1: the file has more than 300000 YAML tokens; split the pipeline [yaml]\nname: p\n^',
+  ],
+  [
+    'an object too deep',
+    JSON.parse(`${'{"a":'.repeat(70)}1${'}'.repeat(70)}`) as JsonObject,
+    'pipeline.yaml:1:1: the object nests more than 64 levels deep; flatten it [source]\n\n^',
+  ],
+  [
+    'a list',
+    [] as unknown as JsonObject,
+    'pipeline.yaml:1:1: the pipeline is not a map; expected YAML as text, or an object [source]\n\n^',
+  ],
+  [
+    'an object, in the YAML that stands for it',
+    { name: 'p', steps: { a: { uses: 'probe@1', need: ['b'] } } },
+    "pipeline.yaml:5:5: unknown key 'need' in step 'a'; did you mean 'needs'? [unknown-key]\n    need:\n    ^~~~",
+  ],
+  [
+    'control characters, made visible',
+    'name: "a\u001b[31mb"\nsteps: { a: { uses: probe@1 } }\n',
+    "pipeline.yaml:1:7: 'name' is 'a␛[31mb'; expected letters, digits, '-', '_', '.'; write a-31mb [name]\nname: \"a␛[31mb\"\n      ^~~~~~~~~",
+  ],
+])('%s', (_, source, expected) => {
+  expect(messages(source)).toBe(expected);
+});
+
+test('bytes, text and object give the same plan', () => {
+  const fromText = compile({ source: tweets, catalog });
+  const root = parseYaml(readSource(tweets, 'tweets.yaml'));
+  expect(root).toBeDefined();
+  const fromBytes = compile({ source: new TextEncoder().encode(tweets), catalog });
+  expect(fromBytes).toEqual(fromText);
+  const object = {
+    name: 'o',
+    params: { rate: 5e-5, id: '007', on: 'yes' },
+    steps: { a: { uses: 'probe@2', with: { any: '${{ params.id }}' }, if: true } },
+  };
+  const yaml = `
+name: o
+params: { rate: 5e-5, id: '007', on: yes }
+steps:
+  a:
+    uses: probe@2
+    with: { any: "\${{ params.id }}" }
+    if: true
+`;
+  expect(compile({ source: object, catalog })).toEqual(compile({ source: yaml, catalog }));
+  expect(compile({ source: JSON.stringify(object, null, '\t'), catalog })).toEqual(
+    compile({ source: yaml, catalog }),
+  );
+});
+
+test('check asks no value for a param without default, compile does', () => {
+  const source = `
+name: p
+params: { rows: { type: integer } }
+steps:
+  a:
+    uses: subset@1
+    with: { dataset: sha256:${'0'.repeat(64)}, take: "\${{ params.rows }}", skip: "\${{ params.rows > 5 }}" }
+`;
+  const rules = check({ source, catalog }).map(({ rule, line, column }) => [rule, line, column]);
+  expect(rules).toEqual([['wire', 7, 129]]);
+  expect(compile({ source, catalog, params: { rows: 0 } })).toMatchObject({
+    diagnostics: [
+      {
+        rule: 'with',
+        message: "'take' is 0, from '${{ params.rows }}'; expected an integer above 0",
+      },
+      {
+        rule: 'with',
+        message:
+          "'skip' is false, from '${{ params.rows > 5 }}'; expected an integer of at least 0",
+      },
+    ],
+  });
+  expect(compile({ source, catalog })).toMatchObject({
+    diagnostics: [{ rule: 'param-value' }, { rule: 'wire' }],
+  });
+});
+
+/** A chain of subsets, each of the one before. */
+function chain(steps: number): string {
+  const lines = [
+    'name: chain',
+    'steps:',
+    "  s0: { uses: download-dataset@1, with: { source: 'file:a.jsonl', text: text } }",
+  ];
+  for (let index = 1; index < steps; index += 1) {
+    const input = `\${{ steps.s${index - 1}.outputs.dataset }}`;
+    lines.push(`  s${index}: { uses: subset@1, with: { dataset: "${input}", take: ${index} } }`);
+  }
+  return lines.join('\n');
+}
+
+test('a thousand steps compile', () => {
+  const result = compile({ source: chain(1000), catalog });
+  expect(result.ok && result.plan.steps.map(({ needs }) => needs.length)).toEqual([
+    0,
+    ...Array.from({ length: 999 }, () => 1),
+  ]);
+});
+
+test('more steps, and larger plans, than Temporal can carry are refused', () => {
+  const steps = Array.from({ length: 5001 }, (_, index) => `  s${index}: { uses: probe@1 }`);
+  expect(messages(['name: p', 'steps:', ...steps].join('\n'))).toBe(
+    "pipeline.yaml:2:1: 'steps' has 5001 steps; expected at most 5000; split the pipeline [limit]\nsteps:\n^~~~~",
+  );
+  const repeated = Array.from({ length: 50 }, (_, index) => `  s${index}: *step`);
+  const step = `  first: &step { uses: probe@2, with: { any: ${'x'.repeat(25_000)} } }`;
+  expect(messages(['name: p', 'steps:', step, ...repeated].join('\n'))).toBe(
+    'pipeline.yaml:1:1: the compiled plan has 1284857 bytes; expected at most 1048576; split the pipeline [limit]\nname: p\n^',
+  );
+});
+
+test('a cycle through every step is found, and shown shortened', () => {
+  const source = chain(1000).replace('text: text', 'text: "${{ steps.s999.outputs.rows }}"');
+  const result = compile({ source, catalog });
+  const found = result.ok ? [] : result.diagnostics.filter(({ rule }) => rule === 'cycle');
+  expect(found.map(({ line, message }) => [line, message])).toEqual([
+    [
+      3,
+      'steps wait for one another: s0 → s999 → s998 → s997 → s996 → s995 → s994 → s993 → s992 → s991 → ... → s0; remove one of these edges',
+    ],
+  ]);
+});
+
+test('thousands of mistakes are all found, and a hundred shown', () => {
+  const source = chain(3000).replaceAll('.outputs.dataset', '.outputs.datset');
+  const result = compile({ source, catalog });
+  expect(result.ok ? 0 : result.diagnostics.length).toBe(2999);
+  expect(messages(source).endsWith('\n... and 2899 more')).toBe(true);
+});
+
+const damage = fc.oneof(
+  fc.string({ maxLength: 6, unit: 'binary' }),
+  fc.constantFrom(
+    ...['${{', '}}', "'", '"', '{', '}', '[', ']', ':', '- ', '\n', '\n  ', '\t', '#', '&a', '*a'],
+    ...['!x', '|\n', '>\n', 'steps.', '.outputs', 'null', '1e999', '0x', '---\n', '%YAML 1.1\n'],
+    ...['<<: ', '__proto__: ', '? ', '\r', '\uFEFF'],
+  ),
+);
+
+/** Text that is nearly a pipeline. */
+const damaged = fc
+  .record({
+    pipeline: fc.constantFrom(...pipelines),
+    edits: fc.array(
+      fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), cut: fc.nat(40), damage }),
+      {
+        minLength: 1,
+        maxLength: 12,
+      },
+    ),
+  })
+  .map(({ pipeline, edits }) =>
+    edits.reduce((text, { at, cut, damage: put }) => {
+      const start = Math.floor(at * text.length);
+      return text.slice(0, start) + put + text.slice(start + cut);
+    }, pipeline),
+  );
+
+test('damaged pipelines are refused or compiled, never thrown at', () => {
+  let refused = 0;
+  fc.assert(
+    fc.property(damaged, (source) => {
+      const result = compile({ source, catalog });
+      if (result.ok) return;
+      refused += 1;
+      expect(result.diagnostics.length).toBeGreaterThan(0);
+      for (const { line, column, length, message } of result.diagnostics) {
+        expect(Math.min(line, column, length)).toBeGreaterThan(0);
+        expect(message).not.toContain('internal');
+      }
+      expect(formatDiagnostics(result.diagnostics)).not.toBe('');
+    }),
+    { numRuns: 1000, seed: 7 },
+  );
+  expect(refused).toBeGreaterThan(500);
+});
+
+test('any bytes at all are refused or compiled', () => {
+  const bytes = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(bytes, (source) => {
+      expect(compile({ source, catalog }).ok).toBe(false);
+    }),
+    { numRuns: 500, seed: 7 },
+  );
+});
+
+test('any object at all is refused or compiled', () => {
+  const step = fc.record(
+    {
+      uses: fc.constantFrom('probe@1', 'probe@2', 'subset@1', 'train@1', 'nothing'),
+      with: fc.dictionary(
+        fc.constantFrom('dataset', 'take', 'any', 'args', 'model'),
+        fc.jsonValue(),
+      ),
+      needs: fc.jsonValue(),
+      if: fc.jsonValue(),
+      runs_on: fc.jsonValue(),
+      retry: fc.jsonValue(),
+    },
+    { requiredKeys: [] },
+  );
+  const pipeline = fc.record(
+    {
+      name: fc.string(),
+      params: fc.dictionary(fc.string(), fc.jsonValue()),
+      env: fc.jsonValue(),
+      defaults: fc.jsonValue(),
+      steps: fc.dictionary(fc.string(), step),
+      outputs: fc.jsonValue(),
+      on: fc.jsonValue(),
+    },
+    { requiredKeys: [] },
+  );
+  fc.assert(
+    fc.property(pipeline, (source) => {
+      const plain = JSON.parse(JSON.stringify(source)) as JsonObject;
+      const result = compile({ source: plain, catalog });
+      expect(result.ok ? 1 : result.diagnostics.length).toBeGreaterThan(0);
+    }),
+    { numRuns: 200, seed: 7 },
+  );
+});
