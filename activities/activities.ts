@@ -33,7 +33,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
     );
   return {
     control: {
-      compilePipeline: (input) => compilePipeline(dependencies, input),
+      compilePipeline: (source, options, run) =>
+        compilePipeline(dependencies, source, options, run),
       prepareSteps: (input) => prepareSteps(dependencies, input),
       recordRun: (input) => recordRun(dependencies, input),
     },

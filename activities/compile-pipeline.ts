@@ -5,7 +5,7 @@ import type { JsonObject } from '../plan/json.ts';
 import { emptyRunState } from '../plan/run-state.ts';
 import { putRun } from '../store/runs.ts';
 import type { ActivityDependencies } from './activities.ts';
-import type { CompileInput, CompileResult, PipelineSource } from './contract.ts';
+import type { CompileResult, PipelineSource, RunIdentity, SubmittedOptions } from './contract.ts';
 import { controlFailure } from './failures.ts';
 
 /**
@@ -15,7 +15,9 @@ import { controlFailure } from './failures.ts';
  */
 export async function compilePipeline(
   { store, catalog }: ActivityDependencies,
-  { source, options: rawOptions, run }: CompileInput,
+  source: PipelineSource,
+  rawOptions: SubmittedOptions,
+  run: RunIdentity,
 ): Promise<CompileResult> {
   try {
     const parsed = parseOptions(rawOptions);

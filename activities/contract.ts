@@ -16,16 +16,14 @@ export interface PipelineOptions {
 /** As the Temporal client hands it over: bytes of YAML, YAML as a string, or an object. */
 export type PipelineSource = Uint8Array | string | JsonObject;
 
+/** The second argument as it arrives: JSON as bytes, as a string, or as an object. */
+export type SubmittedOptions = Uint8Array | string | JsonObject | null;
+
 export interface RunIdentity {
   readonly workflowId: string;
   readonly executionRunId: string;
 }
 
-export interface CompileInput {
-  readonly source: PipelineSource;
-  readonly options: Uint8Array | string | JsonObject | null;
-  readonly run: RunIdentity;
-}
 export interface CompileResult {
   readonly plan: Plan;
   readonly options: PipelineOptions;
@@ -116,7 +114,12 @@ export interface RecordRunInput {
 }
 
 export interface ControlActivities {
-  compilePipeline(input: CompileInput): Promise<CompileResult>;
+  /** Three arguments, not one object: only an argument of its own may be bytes. */
+  compilePipeline(
+    source: PipelineSource,
+    options: SubmittedOptions,
+    run: RunIdentity,
+  ): Promise<CompileResult>;
   prepareSteps(input: PrepareInput): Promise<PrepareResult>;
   recordRun(input: RecordRunInput): Promise<void>;
 }

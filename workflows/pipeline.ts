@@ -8,7 +8,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { JsonObject } from '../plan/json.ts';
-import type { PipelineSource, RunIdentity } from '../activities/contract.ts';
+import type { PipelineSource, RunIdentity, SubmittedOptions } from '../activities/contract.ts';
 import { evaluateTemplate } from '../plan/expressions.ts';
 import type { Plan, RunState, StepError } from '../plan/plan.ts';
 import { emptyRunState, reduceRun, type RunEvent } from '../plan/run-state.ts';
@@ -34,7 +34,7 @@ export interface PipelineResult {
  */
 export async function pipeline(
   source: PipelineSource,
-  options: Uint8Array | string | JsonObject | null = null,
+  options: SubmittedOptions = null,
 ): Promise<PipelineResult> {
   const info = workflowInfo();
   const run: RunIdentity = { workflowId: info.workflowId, executionRunId: info.runId };
@@ -48,7 +48,7 @@ export async function pipeline(
   setHandler(stateQuery, () => state);
 
   try {
-    const { plan, options: accepted } = await control.compilePipeline({ source, options, run });
+    const { plan, options: accepted } = await control.compilePipeline(source, options, run);
     apply({ kind: 'planned', plan });
     const executor = new StepExecutor({
       plan,
