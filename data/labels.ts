@@ -109,11 +109,11 @@ export function namedLabels(
     indexOf: (cell, place) => {
       const value = labelValue(column, cell, place);
       const isIndex = typeof value === 'number' || (!digitsAreNames && INTEGER.test(value));
-      const index = isIndex ? Number(value) : indices.get(String(value));
+      const index = isIndex ? Number(value) : indices.get(value);
       if (index !== undefined && index >= 0 && index < names.length) return index;
       const expected = isIndex
         ? `0 to ${names.length - 1}`
-        : `one of ${quotedList(names)}${didYouMean(String(value), names)}`;
+        : `one of ${quotedList(names)}${didYouMean(value, names)}`;
       throw notAClass(column, cell, place, `expected ${expected}`);
     },
   };

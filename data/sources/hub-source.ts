@@ -17,7 +17,7 @@ export interface HubLocation {
 
 const FORMS = {
   dataset: 'hf://datasets/OWNER/NAME[@REVISION][/PATH]',
-  model: 'hf://OWNER/NAME[@REVISION]',
+  model: 'hf://OWNER/NAME[@REVISION][/PATH]',
 } as const satisfies Record<SourceUse, string>;
 
 const NAME = '[A-Za-z0-9][A-Za-z0-9._-]*';
@@ -47,12 +47,6 @@ export function parseHubSource(source: string, use: SourceUse): HubLocation {
       use === 'dataset'
         ? `"${source}" names a model: a dataset is hf://datasets/${written}`
         : `"${source}" names a dataset: a model is ${FORMS.model}`,
-    );
-  }
-  if (use === 'model' && trimmed !== '') {
-    throw new Failure(
-      'InvalidInput',
-      `"${source}" names a part of a repository: expected ${FORMS.model}`,
     );
   }
   const at = revision === undefined ? '' : `@${revision}`;

@@ -43,8 +43,8 @@ interface HubFile extends SourceFile {
 }
 
 /**
- * `hf://datasets/OWNER/NAME[@REV][/PATH]` and `hf://OWNER/NAME[@REV]`: a repository of the Hugging
- * Face Hub at $HF_ENDPOINT, with $HF_TOKEN when set. The revision is the commit that REV (default
+ * `hf://datasets/OWNER/NAME[@REV][/PATH]` and `hf://OWNER/NAME[@REV][/PATH]`: a repository, or a part of
+ * one, of the Hugging Face Hub at $HF_ENDPOINT, with $HF_TOKEN when set. The revision is the commit that REV (default
  * `main`) names. Every file's digest is checked.
  */
 export function hubSource(source: string, use: SourceUse): SourceDriver {

@@ -64,17 +64,12 @@ export function checkColumn(table: Table, option: string, column: string): void 
 
 /** A cell as a message shows it: `5 (a number)`. */
 export function describeCell(cell: Cell): string {
-  switch (typeof cell) {
-    case 'string':
-      return `"${cell.length > 40 ? `${cell.slice(0, 40)}...` : cell}" (text)`;
-    case 'number':
-    case 'bigint':
-      return `${cell} (a number)`;
-    case 'boolean':
-      return `${cell} (true or false)`;
-    case 'object':
-      return cell === null ? 'nothing' : cell.what;
+  if (cell === null) return 'nothing';
+  if (typeof cell === 'object') return cell.what;
+  if (typeof cell === 'string') {
+    return `"${cell.length > 40 ? `${cell.slice(0, 40)}...` : cell}" (text)`;
   }
+  return typeof cell === 'boolean' ? `${cell} (true or false)` : `${cell} (a number)`;
 }
 
 /** An integer as a number where that is exact. */

@@ -62,10 +62,11 @@ hubTest('fetches every file of a repository, listed in pages', async ({ hub, tar
 });
 
 hubTest('fetches the named files of a model', async ({ hub, target }) => {
-  hub.commit('acme/gpt', { 'config.json': '{}', 'pytorch_model.bin': BIG });
+  hub.commit('acme/gpt', { 'config.json': '{}', 'pytorch_model.bin': BIG, 'onnx/a.onnx': 'x' });
   const files = await fetchAll('hf://acme/gpt', 'model', { hub, target, files: ['config.json'] });
 
   expect(files).toEqual({ 'config.json': '{}' });
+  expect(await fetchAll('hf://acme/gpt/onnx', 'model', { hub, target })).toEqual({ 'a.onnx': 'x' });
   expect(hub.requests.filter(({ url }) => url.includes('pytorch_model.bin'))).toEqual([]);
 });
 
@@ -317,18 +318,17 @@ const MALFORMED: readonly (readonly [string, SourceUse, string])[] = [
   [
     'hf://datasets/acme/tweets',
     'model',
-    '"hf://datasets/acme/tweets" names a dataset: a model is hf://OWNER/NAME[@REVISION]',
+    '"hf://datasets/acme/tweets" names a dataset: a model is hf://OWNER/NAME[@REVISION][/PATH]',
   ],
-  ['hf://gpt2', 'model', '"hf://gpt2" is not understood: expected hf://OWNER/NAME[@REVISION]'],
+  [
+    'hf://gpt2',
+    'model',
+    '"hf://gpt2" is not understood: expected hf://OWNER/NAME[@REVISION][/PATH]',
+  ],
   [
     'hf://datasets/imdb',
     'dataset',
     '"hf://datasets/imdb" is not understood: expected hf://datasets/OWNER/NAME[@REVISION][/PATH]',
-  ],
-  [
-    'hf://acme/gpt/config.json',
-    'model',
-    '"hf://acme/gpt/config.json" names a part of a repository: expected hf://OWNER/NAME[@REVISION]',
   ],
 ];
 
