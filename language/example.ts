@@ -2,7 +2,7 @@ import type { JsonValue } from '../plan/json.ts';
 import { plainText } from './located.ts';
 import type { Pipeline, Step } from './pipeline.ts';
 import type { ValueSchema } from './schema.ts';
-import { wireFor } from './wiring.ts';
+import { wiresFor } from './wiring.ts';
 
 /** The least YAML that fills an input, in one line: `model: "${{ steps.base.outputs.model }}"`. */
 export function exampleOf(
@@ -19,8 +19,8 @@ function exampleValue(key: string, schema: ValueSchema, step: Step, pipeline: Pi
   if (branch !== undefined) return exampleValue(key, branch, step, pipeline);
   if (schema.artifact !== undefined) {
     const [type] = schema.artifact;
-    const wire = wireFor(schema.artifact, step, pipeline);
-    return `"${wire ?? `\${{ steps.ID.outputs.${type === 'model' ? 'model' : 'dataset'} }}`}"`;
+    const [wire] = wiresFor(key, schema.artifact, step, pipeline);
+    return `"\${{ ${wire ?? `steps.ID.outputs.${type === 'model' ? 'model' : 'dataset'}`} }}"`;
   }
   const known = schema.const ?? schema.enum?.[0];
   if (known !== undefined) return yamlOf(known);

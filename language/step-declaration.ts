@@ -22,14 +22,13 @@ export interface SchemaFacts {
 
 export const schemaFacts = z.registry<SchemaFacts>();
 
-/** A digest of an artifact of (one of) the given types, as an input or an output of a step. */
+/** The digest of an artifact of (one of) the given types, as an input or an output of a step. */
 export function artifact(...types: readonly ArtifactType[]): z.ZodType<ArtifactDigest> {
-  const schema = z.custom<ArtifactDigest>(
-    (value) => typeof value === 'string' && /^sha256:[0-9a-f]{64}$/.test(value),
-    { error: `expected the digest of a ${types.join(' or ')} artifact, sha256:<64 hex digits>` },
-  );
+  const error = `expected the digest of a ${types.join(' or ')} artifact, sha256:<64 hex digits>`;
+  const schema = z.string({ error }).regex(/^sha256:[0-9a-f]{64}$/, { error });
   schemaFacts.add(schema, { artifact: types });
-  return schema;
+  // The pattern is that of the type.
+  return schema as unknown as z.ZodType<ArtifactDigest>;
 }
 
 /** A key of the contract whose behaviour is not built yet: refused, never accepted and ignored. */
@@ -71,8 +70,19 @@ export interface StepDeclaration<
 /** What the language needs of a kind: everything but its behaviour. */
 export type StepSignature = Omit<StepDeclaration, 'run' | 'resolve'>;
 
+/**
+ * Declares a step kind; its module exports what this returns.
+ *
+ * @throws Error when `with` would let a misspelt input pass
+ */
 export function defineStep<W extends z.ZodObject, O extends OutputShape, Context>(
   declaration: StepDeclaration<W, O, Context>,
 ): StepDeclaration<W, O, Context> {
+  if (declaration.with.def.catchall?._zod.def.type !== 'never') {
+    const { kind, version } = declaration;
+    throw new Error(
+      `kind '${kind}@${version}': 'with' ignores unknown inputs; declare it by z.strictObject`,
+    );
+  }
   return declaration;
 }

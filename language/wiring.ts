@@ -18,22 +18,40 @@ export function isArtifactType(kind: string): kind is ArtifactType {
 }
 
 /**
- * The expression that fills an input of these artifact types: an output of the nearest step before
- * `step` that has one, else of any other step.
+ * What fills an input of these artifact types: outputs of other steps, as `steps.ID.outputs.NAME`.
+ * First those whose step shares a word with the input (`train_tokens` for `train_dataset`), then
+ * the nearest before this one; steps after it only when none before it has one.
  */
-export function wireFor(
+export function wiresFor(
+  input: string,
   types: readonly ArtifactType[],
   step: Step,
   { steps }: Pipeline,
-): string | undefined {
+): readonly string[] {
   const others = [...steps.values()].filter(({ id }) => id !== step.id);
   const before = others.filter(({ idRange }) => idRange.start < step.idRange.start).toReversed();
   const after = others.filter(({ idRange }) => idRange.start > step.idRange.start);
-  for (const other of [...before, ...after]) {
-    const name = other.signature && outputOf(other.signature, types);
-    if (name !== undefined) return `\${{ steps.${other.id}.outputs.${name} }}`;
-  }
-  return undefined;
+  const words = new Set(input.split(/[_.-]/));
+  const shared = ({ id }: Step): number =>
+    id.split(/[_-]/).filter((word) => words.has(word)).length;
+  const wires = (from: readonly Step[]): readonly string[] =>
+    from
+      .toSorted((a, b) => shared(b) - shared(a))
+      .flatMap(({ id, signature }) => {
+        const output = signature && outputOf(signature, types);
+        return output === undefined ? [] : [`steps.${id}.outputs.${output}`];
+      });
+  const found = wires(before);
+  return found.length > 0 ? found : wires(after);
+}
+
+const MAX_WIRES = 5;
+
+/** `; write "${{ steps.base.outputs.model }}"`, or one of several. */
+export function wireRemedy(wires: readonly string[]): string {
+  if (wires.length === 0) return '';
+  const shown = wires.slice(0, MAX_WIRES).map((wire) => `"\${{ ${wire} }}"`);
+  return `; write ${shown.join(' or ')}${wires.length > MAX_WIRES ? ' or another' : ''}`;
 }
 
 /** Kinds that make one of `wanted`, from `found` when that is given: `tokenize@1`. */

@@ -26,6 +26,15 @@ export interface FunctionUse {
   readonly end: number;
 }
 
+/** `REFERENCE == 'text'`, or `!=`, in either order. */
+export interface Comparison {
+  readonly reference: Reference;
+  readonly text: string;
+  /** Of the text. */
+  readonly start: number;
+  readonly end: number;
+}
+
 interface Reading {
   readonly reference?: Reference;
   readonly type?: 'boolean' | 'string';
@@ -35,6 +44,7 @@ interface Reading {
 export class ReferenceReader implements ExprVisitor<Reading> {
   readonly references: Reference[] = [];
   readonly functions: FunctionUse[] = [];
+  readonly comparisons: Comparison[] = [];
   readonly #lines: readonly number[];
 
   constructor(lines: readonly number[]) {
@@ -49,8 +59,12 @@ export class ReferenceReader implements ExprVisitor<Reading> {
     return { type: 'boolean' };
   }
   visitBinary(node: Parameters<ExprVisitor<Reading>['visitBinary']>[0]): Reading {
-    node.left.accept(this);
-    node.right.accept(this);
+    const left = node.left.accept(this);
+    const right = node.right.accept(this);
+    if (node.operator.lexeme === '==' || node.operator.lexeme === '!=') {
+      this.#compare(left, node.right);
+      this.#compare(right, node.left);
+    }
     return { type: 'boolean' };
   }
   visitLogical(node: Parameters<ExprVisitor<Reading>['visitLogical']>[0]): Reading {
@@ -82,6 +96,13 @@ export class ReferenceReader implements ExprVisitor<Reading> {
   #add(reference: Reference): Reading {
     this.references.push(reference);
     return { reference };
+  }
+
+  #compare({ reference }: Reading, other: Expr): void {
+    const literal = literalOf(other);
+    if (reference === undefined || typeof literal?.value !== 'string') return;
+    const place = tokenRange(literal.token, this.#lines);
+    this.comparisons.push({ reference, text: literal.value, ...place });
   }
 
   #segment({ index }: IndexAccess, end: number): PathSegment {

@@ -2,6 +2,7 @@ import { ExpressionError as EngineError, Lexer, Parser } from '@actions/expressi
 import type { Expr } from '@actions/expressions/ast';
 import { TokenType } from '@actions/expressions/lexer';
 import {
+  type Comparison,
   type FunctionUse,
   offsetOf,
   type Reference,
@@ -36,6 +37,7 @@ export interface Expression {
   readonly tree: Expr;
   readonly references: readonly Reference[];
   readonly functions: readonly FunctionUse[];
+  readonly comparisons: readonly Comparison[];
   /** Set when the expression is this reference and nothing else. */
   readonly plain?: Reference;
   /** The type that the outermost operator gives, where it alone decides. */
@@ -85,7 +87,7 @@ export function parseExpression(text: string): Expression {
   const tree = parseTree(text, lines);
   const reader = new ReferenceReader(lines);
   const plain = tree.accept(reader);
-  const { references, functions } = reader;
+  const { references, functions, comparisons } = reader;
   const unknown = functions.find(({ name }) => !KNOWN_FUNCTIONS.has(name));
   if (unknown !== undefined) throw unknownFunction(text.slice(unknown.start, unknown.end), unknown);
   return {
@@ -93,6 +95,7 @@ export function parseExpression(text: string): Expression {
     tree,
     references,
     functions,
+    comparisons,
     ...(plain?.reference !== undefined && { plain: plain.reference }),
     ...(plain?.type !== undefined && { type: plain.type }),
   };

@@ -26,6 +26,7 @@ export function checkReferences(
   contexts: ValueSchema,
   reporter: Reporter,
 ): void {
+  checkComparisons({ expression, rangeOf }, contexts, reporter);
   for (const reference of expression.references) {
     const range = rangeOf(reference);
     if (CONTEXTS_NOT_BUILT.some((context) => context === reference.context)) {
@@ -45,6 +46,32 @@ export function checkReferences(
     const place: Range = segment === undefined ? range : rangeOf(segment);
     reporter.error('reference', place, problemOf(reference, type.at, type.owner, pipeline));
   }
+}
+
+/** Rule `reference`: a comparison with a word that can never be the value is a misspelling. */
+function checkComparisons(
+  { expression, rangeOf }: LocatedExpression,
+  contexts: ValueSchema,
+  reporter: Reporter,
+): void {
+  for (const { reference, text, ...place } of expression.comparisons) {
+    const type = referenceType(contexts, reference);
+    const words = type.ok ? wordsOf(type.schemas) : undefined;
+    if (words === undefined || words.some((word) => word.toLowerCase() === text.toLowerCase())) {
+      continue;
+    }
+    const { start, end } = reference;
+    const read = expression.text.slice(start, end);
+    const message = `${quote(read)} is never ${quote(text)}; ${suggestion(text, words)}`;
+    reporter.error('reference', rangeOf(place), message);
+  }
+}
+
+/** The words that a value is one of, if it is text of a fixed set. */
+function wordsOf(schemas: readonly ValueSchema[]): readonly string[] | undefined {
+  const values = schemas.map((schema) => schema.enum);
+  const words = values.flatMap((all) => all ?? []).filter((word) => typeof word === 'string');
+  return words.length > 0 && values.every((all) => all?.length !== undefined) ? words : undefined;
 }
 
 function problemOf(

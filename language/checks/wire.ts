@@ -11,7 +11,7 @@ import {
 } from '../schema.ts';
 import type { ArtifactType } from '../step-declaration.ts';
 import type { Hole } from '../step-inputs.ts';
-import { inputName, isArtifactType, kindsThatMake, wireFor } from '../wiring.ts';
+import { inputName, isArtifactType, kindsThatMake, wireRemedy, wiresFor } from '../wiring.ts';
 
 /** Rule `wire`: what an expression gives, by its declared type, is what the input takes. */
 export function checkWire(
@@ -29,7 +29,7 @@ export function checkWire(
   if (fits(found, wanted)) return;
   const name = quote(inputName(hole.path));
   const message = `${name} gets ${quote(hole.text)}, ${describeSchemas(hole.schemas)}; expected ${describeSchemas(expected)}`;
-  const remedy = remedyFor(found, wanted, step, pipeline, catalog);
+  const remedy = remedyFor(hole, found, wanted, step, pipeline, catalog);
   reporter.error('wire', hole.range, `${message}${remedy}`);
 }
 
@@ -43,6 +43,7 @@ function kindsOfAll(schemas: readonly ValueSchema[]): ReadonlySet<ValueKind> {
 }
 
 function remedyFor(
+  { path }: Hole,
   found: ReadonlySet<ValueKind>,
   wanted: ReadonlySet<ValueKind>,
   step: Step,
@@ -52,8 +53,8 @@ function remedyFor(
   const wantedTypes = artifactTypes(wanted);
   if (wantedTypes.length === 0) return '';
   const foundTypes = artifactTypes(found);
-  const wire = wireFor(wantedTypes, step, pipeline);
-  if (wire !== undefined) return `; write "${wire}"`;
+  const wires = wiresFor(inputName(path), wantedTypes, step, pipeline);
+  if (wires.length > 0) return wireRemedy(wires);
   const converters = kindsThatMake(wantedTypes, foundTypes, catalog);
   const kinds = converters.length > 0 ? converters : kindsThatMake(wantedTypes, undefined, catalog);
   return kinds.length === 0 ? '' : `; add a ${kinds.join(' or ')} step and wire its output here`;

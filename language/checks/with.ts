@@ -10,7 +10,7 @@ import type { Range } from '../source-text.ts';
 import type { StepSignature } from '../step-declaration.ts';
 import { type InputContext, type InputPath, resolveInputs } from '../step-inputs.ts';
 import { closest, suggestion } from '../suggestion.ts';
-import { inputName, kindsThatMake, wireFor } from '../wiring.ts';
+import { inputName, kindsThatMake, wireRemedy, wiresFor } from '../wiring.ts';
 import { reportNotBuilt } from './not-built.ts';
 import { checkWire } from './wire.ts';
 
@@ -112,7 +112,7 @@ function makersOf(
   catalog: Catalog,
 ): string {
   const artifacts = schemas.flatMap(({ artifact }) => artifact ?? []);
-  if (artifacts.length === 0 || wireFor(artifacts, step, pipeline) !== undefined) return '';
+  if (artifacts.length === 0 || wiresFor('', artifacts, step, pipeline).length > 0) return '';
   const kinds = kindsThatMake(artifacts, undefined, catalog);
   return kinds.length === 0 ? '' : `a step of ${kinds.join(' or ')}, and `;
 }
@@ -131,8 +131,8 @@ function invalidMessage(
   const head = `${quote(inputName(path))} is ${describeFound(found as JsonValue)}${origin}`;
   if (artifacts.length > 0) {
     const named = typeof found === 'string' ? pipeline.steps.get(found) : undefined;
-    const wire = wireFor(artifacts, step, named === undefined ? pipeline : only(named));
-    const remedy = wire === undefined ? '' : `; write "${wire}"`;
+    const wires = wiresFor(inputName(path), artifacts, step, named ? only(named) : pipeline);
+    const remedy = wireRemedy(wires);
     return `${head}; expected ${describeSchemas(schemas)} from a step${remedy}`;
   }
   if (message !== undefined) return `${head}; ${message}`;
