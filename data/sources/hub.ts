@@ -32,6 +32,7 @@ import { connectionFailure, incomplete } from './upstream-failure.ts';
 type RepositoryEntry = Pick<ListFileEntry, 'path' | 'size'> & {
   readonly oid?: string | undefined;
   readonly lfs?: { readonly oid: string; readonly size: number } | undefined;
+  readonly xetHash?: string | undefined;
 };
 
 interface HubFile extends SourceFile {
@@ -97,7 +98,7 @@ async function listRepository(
 }
 
 function hubFile(location: HubLocation, entry: RepositoryEntry, folder: string): HubFile {
-  const { path, size, oid, lfs } = entry;
+  const { path, size, oid, lfs, xetHash } = entry;
   const safe = path.split('/').every((part) => !['', '.', '..'].includes(part));
   if (!safe || /[\\\0]/.test(path)) {
     throw new Failure('InvalidInput', `${location.display} lists a file with the path "${path}"`);
@@ -105,7 +106,7 @@ function hubFile(location: HubLocation, entry: RepositoryEntry, folder: string):
   const digest =
     lfs !== undefined
       ? ({ algorithm: 'sha256', hex: lfs.oid } as const)
-      : oid !== undefined
+      : oid !== undefined && xetHash === undefined
         ? ({ algorithm: 'sha1', hex: oid } as const)
         : undefined;
   const name = folder === '.' ? path : path.slice(folder.length + 1);

@@ -12,7 +12,7 @@ let opened: Promise<DuckDBInstance> | undefined;
  * A connection to an empty database in memory. One thread: rows come in the order of the file, and
  * the cores stay free for training. It loads no extension and nothing from the network.
  */
-export async function connectDuckDb(): Promise<DuckDBConnection> {
+async function connectDuckDb(): Promise<DuckDBConnection> {
   opened ??= DuckDBInstance.create(':memory:', {
     threads: '1',
     preserve_insertion_order: 'true',

@@ -15,6 +15,7 @@ const TWEETS = {
   'data/a #1%.csv': 'text\na\n',
   'data/deep/b.csv': '',
   'data/big.csv': BIG,
+  'data/chunked.csv': BIG,
 };
 
 const hubTest = storeTest.extend<{ hub: HubServer; target: string }>({
@@ -23,7 +24,13 @@ const hubTest = storeTest.extend<{ hub: HubServer; target: string }>({
   hub: async ({}, use) => {
     const hub = await startHubServer(
       [
-        { type: 'dataset', name: 'acme/tweets', files: TWEETS, lfs: ['data/big.csv'] },
+        {
+          type: 'dataset',
+          name: 'acme/tweets',
+          files: TWEETS,
+          lfs: ['data/big.csv', 'data/chunked.csv'],
+          xet: ['data/chunked.csv'],
+        },
         { type: 'dataset', name: 'acme/secret', files: { 'a.csv': 'text\n' }, private: true },
         { type: 'dataset', name: 'acme/gated', files: { 'a.csv': 'text\n' }, gated: true },
         { type: 'model', name: 'acme/gpt', files: { 'config.json': '{}' } },
@@ -82,6 +89,7 @@ hubTest('names files from the folder or the file that the source names', async (
   expect(await names('hf://datasets/acme/tweets/data/')).toEqual([
     ['a #1%.csv', 'hf://datasets/acme/tweets/data/a #1%.csv'],
     ['big.csv', 'hf://datasets/acme/tweets/data/big.csv'],
+    ['chunked.csv', 'hf://datasets/acme/tweets/data/chunked.csv'],
     ['deep/b.csv', 'hf://datasets/acme/tweets/data/deep/b.csv'],
   ]);
   expect(await names('hf://datasets/acme/tweets@main/data/a #1%.csv')).toEqual([

@@ -1,23 +1,8 @@
-import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-
-export interface HubRepository {
-  readonly type: 'dataset' | 'model';
-  /** `OWNER/NAME` */
-  readonly name: string;
-  /** Only HF_TOKEN of the server may see it. */
-  readonly private?: boolean;
-  /** Everyone may see it, and only HF_TOKEN may download. */
-  readonly gated?: boolean;
-  /** Files in large file storage: served by redirect from the other host. Default: none. */
-  readonly lfs?: readonly string[];
-  /** First commit of `main`. */
-  readonly files: HubFiles;
-}
-
-export type HubFiles = { readonly [path: string]: string | Uint8Array };
+import { addCommit, entriesOf, sha1, sha256, stored } from './hub-repository.ts';
+import type { HubFiles, HubRepository, RepositoryState } from './hub-repository.ts';
 
 export interface HubRequest {
   readonly method: string;
@@ -48,6 +33,8 @@ export interface HubServer {
   close(): Promise<void>;
 }
 
+const XET_TYPE = 'application/vnd.xet-fileinfo+json';
+
 interface State {
   readonly repositories: Map<string, RepositoryState>;
   readonly requests: HubRequest[];
@@ -56,19 +43,6 @@ interface State {
   interception: Interception | undefined;
   storageUrl: string;
   hubUrl: string;
-}
-
-interface RepositoryState extends HubRepository {
-  readonly commits: Map<string, ReadonlyMap<string, Buffer>>;
-  readonly refs: Map<string, string>;
-}
-
-interface TreeEntry {
-  readonly type: 'file' | 'directory';
-  readonly path: string;
-  readonly oid: string;
-  readonly size: number;
-  readonly lfs?: { readonly oid: string; readonly size: number; readonly pointerSize: number };
 }
 
 /**
@@ -147,17 +121,6 @@ function named(state: State, name: string): RepositoryState {
     if (repository.name === name) return repository;
   }
   throw new Error(`the hub server has no repository ${name}`);
-}
-
-function addCommit(repository: RepositoryState, files: HubFiles, branch: string): string {
-  const contents = new Map(
-    Object.entries(files).map(([path, content]) => [path, Buffer.from(content)]),
-  );
-  const parent = repository.refs.get(branch) ?? '';
-  const sha = sha1([parent, ...[...contents].map(([path, bytes]) => path + sha1([bytes]))]);
-  repository.commits.set(sha, contents);
-  repository.refs.set(branch, sha);
-  return sha;
 }
 
 const ROUTE =
@@ -240,43 +203,6 @@ function tree(
   return json(response, below.slice(from, next));
 }
 
-function entriesOf(
-  repository: RepositoryState,
-  files: ReadonlyMap<string, Buffer>,
-): readonly TreeEntry[] {
-  const folders = new Map<string, TreeEntry>();
-  const entries: TreeEntry[] = [];
-  for (const [path, content] of files) {
-    const parts = path.split('/');
-    for (let depth = 1; depth < parts.length; depth++) {
-      const folder = parts.slice(0, depth).join('/');
-      folders.set(folder, { type: 'directory', path: folder, oid: sha1([folder]), size: 0 });
-    }
-    entries.push({
-      type: 'file',
-      path,
-      size: content.length,
-      ...stored(repository, path, content),
-    });
-  }
-  return [...folders.values(), ...entries];
-}
-
-function stored(
-  repository: RepositoryState,
-  path: string,
-  content: Buffer,
-): Pick<TreeEntry, 'oid' | 'lfs'> {
-  if (repository.lfs?.includes(path) !== true) return { oid: gitDigest(content) };
-  const pointer = Buffer.from(
-    `version https://git-lfs.github.com/spec/v1\noid sha256:${sha256(content)}\nsize ${content.length}\n`,
-  );
-  return {
-    oid: gitDigest(pointer),
-    lfs: { oid: sha256(content), size: content.length, pointerSize: pointer.length },
-  };
-}
-
 function resolveFile(
   state: State,
   repository: RepositoryState,
@@ -287,11 +213,21 @@ function resolveFile(
 ): void {
   const content = repository.commits.get(sha)?.get(path);
   if (content === undefined) return refuse(response, 404, 'EntryNotFound', 'Entry not found');
-  const { oid, lfs } = stored(repository, path, content);
+  const { oid, lfs, xetHash } = stored(repository, path, content);
   response.setHeader('X-Repo-Commit', sha);
   if (lfs === undefined) return sendRange(content, `"${oid}"`, request, response);
   response.setHeader('X-Linked-Size', String(lfs.size));
   response.setHeader('X-Linked-ETag', `"${lfs.oid}"`);
+  if (xetHash !== undefined && request.headers.accept?.includes(XET_TYPE) === true) {
+    // Nothing answers at these addresses: a client must know how to do without them.
+    const links = ['xet-auth', 'xet-reconstruction-info'].map(
+      (rel) => `<${state.hubUrl}/${rel}/${xetHash}>; rel="${rel}"`,
+    );
+    response.setHeader('X-Xet-Hash', xetHash);
+    response.setHeader('Link', links.join(', '));
+    response.writeHead(200, { 'Content-Type': XET_TYPE }).end('{}');
+    return;
+  }
   const at = `/${repository.type}s/${repository.name}/${sha}/${encodeURIComponent(path)}`;
   response.writeHead(302, { Location: state.storageUrl + at }).end();
 }
@@ -348,19 +284,4 @@ async function text(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString();
-}
-
-function sha1(parts: readonly (string | Uint8Array)[]): string {
-  const digest = createHash('sha1');
-  for (const part of parts) digest.update(part);
-  return digest.digest('hex');
-}
-
-function sha256(content: Uint8Array): string {
-  return createHash('sha256').update(content).digest('hex');
-}
-
-/** Git's digest of a file. */
-function gitDigest(content: Uint8Array): string {
-  return sha1([`blob ${content.length}\0`, content]);
 }

@@ -1,0 +1,40 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { readDataset } from '../../data/read-dataset.ts';
+import type { ReadOptions } from '../../data/read-dataset.ts';
+import type { TableFile } from '../../data/tables/table.ts';
+
+export type Row = readonly [id: string, text: string, label: number | null];
+
+/** What a set of files reads as: label names, and the rows of each split. */
+export async function read(
+  files: Readonly<Record<string, readonly TableFile[]>>,
+  options: Partial<ReadOptions> = {},
+): Promise<{ labels: readonly string[] | null; splits: Record<string, Row[]> }> {
+  const dataset = await readDataset(new Map(Object.entries(files)), { text: 'text', ...options });
+  const splits: Record<string, Row[]> = {};
+  for (const [split, groups] of Object.entries(dataset.splits)) {
+    const rows: Row[] = (splits[split] = []);
+    for await (const group of groups) {
+      rows.push(...group.map(({ id, text, label }): Row => [id, text, label]));
+    }
+  }
+  return { labels: dataset.labels, splits };
+}
+
+/** Writes a file, and names it as a person would. */
+export async function file(
+  folder: string,
+  name: string,
+  content: string | Uint8Array,
+): Promise<TableFile> {
+  const path = join(folder, name);
+  await writeFile(path, content);
+  return { path, display: `file:${name}` };
+}
+
+export function fixture(name: string): TableFile {
+  const path = fileURLToPath(new URL(`../fixtures/data/tables/${name}`, import.meta.url));
+  return { path, display: `file:${name}` };
+}
