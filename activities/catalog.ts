@@ -23,4 +23,4 @@ export const catalog: readonly AnyStep[] = [
   train,
   evaluate,
   register,
-] as unknown as readonly AnyStep[];
+] as readonly unknown[] as readonly AnyStep[];

@@ -51,7 +51,7 @@ export const downloadDataset = defineStep({
   async run(context: StepContext, { source, format, text, label, id, splits }) {
     const { downloadDataset: download } = await import('../data/download-dataset.ts');
     const { store, env, signal, upstream, temporaryDirectory: directory } = context;
-    const resolved = { source, revision: String(upstream) };
+    const resolved = { source, revision: z.string().parse(upstream) };
     const options = {
       ...{ format, text },
       ...(label !== undefined && { label }),

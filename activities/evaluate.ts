@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
 import type { StepContext } from './step-context.ts';
 
-export const METRICS = ['accuracy', 'f1_macro', 'f1_weighted', 'loss'] as const;
+const METRICS = ['accuracy', 'f1_macro', 'f1_weighted', 'loss'] as const;
 
 const inputs = z.strictObject({
   model: artifact('model').describe('the model to score'),

@@ -25,7 +25,7 @@ export function toFailure(error: unknown): Failure {
 }
 
 /** ShuttingDown and a worker of another build say nothing of the step: they never count. */
-export function countsAsReported(failure: Failure): boolean {
+function countsAsReported(failure: Failure): boolean {
   return failure.type !== 'ShuttingDown' && failure.type !== 'WorkerMismatch';
 }
 
@@ -48,7 +48,7 @@ export function toApplicationFailure(
     FAILURE_TYPES[failure.type].retryable &&
     artifact === undefined &&
     (!counts || reported < retry.maxAttempts);
-  const exhausted = counts && retryable === false && FAILURE_TYPES[failure.type].retryable;
+  const exhausted = counts && !retryable && FAILURE_TYPES[failure.type].retryable;
   return ApplicationFailure.create({
     type: failure.type,
     message:

@@ -79,7 +79,7 @@ async function configOf(
   { config }: DownloadModelInputs,
   upstream: Upstream,
 ): Promise<JsonObject> {
-  if (typeof config !== 'string') return config as JsonObject;
+  if (typeof config !== 'string') return config;
   const files = await fetchPart(context, config, upstream.config, 'config', (name) =>
     name.endsWith('.json'),
   );
@@ -174,7 +174,7 @@ function requireFile(files: Readonly<Record<string, string>>, name: string, sour
 async function readJsonObject(path: string, source: string): Promise<JsonObject> {
   const text = await readFile(path, 'utf8');
   try {
-    return z.record(z.string(), z.json()).parse(JSON.parse(text)) as JsonObject;
+    return z.record(z.string(), z.json()).parse(JSON.parse(text));
   } catch (cause) {
     const remedy = 'check that it is the config.json of a model';
     throw new Failure('InvalidInput', `"${source}": not a JSON object: ${remedy}`, { cause });

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
 import { lineage } from '../store/lineage.ts';
 import { register as registerModel } from '../store/registry.ts';
-import type { JsonValue } from '../plan/json.ts';
 import type { StepContext } from './step-context.ts';
 
 export const register = defineStep({
@@ -49,7 +48,7 @@ export const register = defineStep({
       step: run.stepId,
       name,
       model,
-      lineage: (await lineage(store, model)) as unknown as JsonValue,
+      lineage: await lineage(store, model),
       promote: promote === 'never' ? 'never' : 'always',
       ...(evaluation !== undefined && { evaluation }),
       ...(alias !== undefined && { alias }),

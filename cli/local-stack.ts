@@ -17,7 +17,7 @@ export interface LocalStack {
 }
 
 /** Folder of everything that Retune keeps: `$RETUNE_HOME`, or ./.retune. */
-export function retuneHome(): string {
+function retuneHome(): string {
   return resolve(process.env['RETUNE_HOME'] || '.retune');
 }
 

@@ -59,7 +59,7 @@ export async function isRunning({ client }: Connected, id: string): Promise<bool
 }
 
 /** Queues that the plan needs, with what polls them; labels known at run time only are left out. */
-export function queuesOf(plan: Plan): readonly { queue: string; type: 'workflow' | 'activity' }[] {
+function queuesOf(plan: Plan): readonly { queue: string; type: 'workflow' | 'activity' }[] {
   const queues = new Set<string>();
   for (const { role, runsOn } of plan.steps) {
     if (role === 'work') queues.add(WORK_QUEUE);

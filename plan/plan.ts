@@ -55,14 +55,7 @@ export interface Plan {
 }
 
 export type StepStatus =
-  | 'pending'
-  | 'running'
-  | 'cached'
-  | 'completed'
-  | 'failed'
-  | 'skipped'
-  | 'paused'
-  | 'cancelled';
+  'pending' | 'running' | 'cached' | 'completed' | 'failed' | 'skipped' | 'paused' | 'cancelled';
 
 export type RunStatus = 'running' | 'paused' | 'completed' | 'failed' | 'cancelled';
 
