@@ -44,7 +44,7 @@ function block(config: Gpt2Config, layer: number): readonly ParameterSpec[] {
 }
 
 /** Width of the MLP's hidden layer. */
-export function innerWidth(config: Gpt2Config): number {
+function innerWidth(config: Gpt2Config): number {
   return config.n_inner ?? 4 * config.n_embd;
 }
 

@@ -102,7 +102,7 @@ const matMuls = (
 const gemms = [false, true].flatMap((transA) =>
   [false, true].flatMap((transB) =>
     ([[2, 4], [4], [2, 1], []] as const).map((c): Case => ({
-      name: `gemm transA=${transA} transB=${transB} C [${c}]`,
+      name: `gemm transA=${transA} transB=${transB} C [${c.join()}]`,
       inputs: [transA ? [3, 2] : [2, 3], transB ? [4, 3] : [3, 4], c],
       of: (a, b, bias) => ops.gemm(a, b, { c: required(bias), transA, transB }),
     })),

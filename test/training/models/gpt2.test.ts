@@ -195,9 +195,11 @@ test('parameters have Hugging Face’s names, and its Trainer’s decay', async 
   const { training } = JSON.parse(await readFile(file, 'utf8')) as {
     training: { decayed: readonly string[] };
   };
-  const elements = specs.map(({ name, shape }) => [name, shape.reduce((n, axis) => n * axis, 1)]);
-  const saved = [...reference.weights].map(([name, { length }]) => [name, length]);
-  expect(elements.toSorted()).toEqual(saved.toSorted());
+  const elements = specs.map(
+    ({ name, shape }) => [name, shape.reduce((n, axis) => n * axis, 1)] as const,
+  );
+  const saved = [...reference.weights].map(([name, { length }]) => [name, length] as const);
+  expect(new Map(elements)).toEqual(new Map(saved));
   const decayed = specs.filter(({ isDecayed }) => isDecayed).map(({ name }) => name);
   expect(decayed.toSorted()).toEqual(training.decayed);
 });
