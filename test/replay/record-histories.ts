@@ -1,0 +1,64 @@
+// node setup/exec.mjs --temporal-cli test/replay/record-histories.ts
+// Records the histories that replay.test.ts replays, with a server, a worker and a store of its own.
+import { spawnSync } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connect } from '../../cli/connection.ts';
+import { startTemporalServer } from '../../cli/temporal-server.ts';
+import { startWorker } from '../../cli/worker-process.ts';
+import { PIPELINE_WORKFLOW, CONTROL_QUEUE, STATE_QUERY } from '../../plan/names.ts';
+import type { RunState } from '../../plan/plan.ts';
+
+const HISTORIES = fileURLToPath(new URL('histories', import.meta.url));
+const home = await mkdtemp(join(tmpdir(), 'retune-histories-'));
+const cliPath = process.env['TEMPORAL_CLI'] ?? 'temporal';
+const server = await startTemporalServer({ cliPath, logFile: join(home, 'temporal.log') });
+process.env['TEMPORAL_ADDRESS'] = server.address;
+const worker = await startWorker({
+  address: server.address,
+  logFile: join(home, 'worker.log'),
+  env: { ...process.env, RETUNE_HOME: home },
+});
+const { client, close } = await connect();
+
+const source = await readFile(new URL('tiny.yaml', import.meta.url));
+await record('completed', {});
+await record('cached', {});
+await record('failed', { params: { text: 'no-such-column' } });
+await record('cancelled', { params: { max_steps: 100_000 } }, async (id) => {
+  await untilTraining(id);
+  await client.workflow.getHandle(id).cancel();
+});
+
+await close();
+await worker.stop();
+await server.stop();
+await rm(home, { recursive: true });
+
+async function record(
+  name: string,
+  options: object,
+  whileRunning: (id: string) => Promise<void> = () => Promise.resolve(),
+): Promise<void> {
+  const handle = await client.workflow.start(PIPELINE_WORKFLOW, {
+    taskQueue: CONTROL_QUEUE,
+    workflowId: name,
+    args: [source, options],
+  });
+  await whileRunning(name);
+  await handle.result().catch(() => undefined);
+  const file = join(HISTORIES, `${name}.json`);
+  const args = ['workflow', 'show', '--workflow-id', name, '--output', 'json'];
+  const shown = spawnSync(cliPath, [...args, '--address', server.address], { encoding: 'utf8' });
+  if (shown.status !== 0) throw new Error(shown.stderr);
+  await writeFile(file, shown.stdout.replaceAll(/"identity": "[^"]*"/g, '"identity": "worker"'));
+}
+
+async function untilTraining(id: string): Promise<void> {
+  for (;;) {
+    const { steps } = await client.workflow.getHandle(id).query<RunState>(STATE_QUERY);
+    if (steps['tune']?.status === 'running') return;
+  }
+}
