@@ -6,6 +6,7 @@ import {
   parseGpt2Config,
 } from './models/gpt2.ts';
 import type { ModelGraph, ParameterSpec } from './models/model-graph.ts';
+import { exactThreads } from './thread-count.ts';
 
 /** A classifier as config.json describes it, whatever its architecture. */
 export interface ModelDefinition {
@@ -22,6 +23,8 @@ export interface ModelDefinition {
   readonly positions: number;
   readonly padTokenId: number | null;
   readonly hasDropout: boolean;
+  /** Threads for a session of its graphs, of those available. @see exactThreads */
+  sessionThreads(available: number): number;
   trainingGraph(): ModelGraph;
   inferenceGraph(): ModelGraph;
 }
@@ -38,10 +41,20 @@ export function defineModel(json: { readonly [key: string]: unknown }): ModelDef
     );
   }
   const config = parseGpt2Config(json);
+  const parameters = gpt2Parameters(config);
+  // Forward by the weight, backward by its transpose.
+  const products = parameters.flatMap(({ name, shape: [K = 0, N = 0] }) =>
+    /\.c_\w+\.weight$/.test(name)
+      ? [
+          { K, N },
+          { K: N, N: K },
+        ]
+      : [],
+  );
   const hasDropout = Math.max(config.embd_pdrop, config.attn_pdrop, config.resid_pdrop) > 0;
   return {
     architecture: 'GPT2ForSequenceClassification',
-    parameters: gpt2Parameters(config),
+    parameters,
     basePrefix: 'transformer.',
     head: ['score.weight'],
     classes: config.num_labels,
@@ -49,6 +62,7 @@ export function defineModel(json: { readonly [key: string]: unknown }): ModelDef
     positions: config.n_positions,
     padTokenId: config.pad_token_id,
     hasDropout,
+    sessionThreads: (available) => exactThreads(available, products, config.n_head),
     trainingGraph: () => buildTrainingGraph(config, { dropout: hasDropout }),
     inferenceGraph: () => buildInferenceGraph(config),
   };

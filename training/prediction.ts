@@ -44,7 +44,9 @@ const WINDOW_PASSES = 8;
 
 export function openPredictor(input: PredictorInput): Predictor {
   const { runtime, model, threads } = input;
-  const session = runtime.createSession(model.inferenceGraph().onnx, { threads });
+  const session = runtime.createSession(model.inferenceGraph().onnx, {
+    threads: model.sessionThreads(threads),
+  });
   const passTensors = new PassTensors(runtime);
   return {
     predict: async (rows, onPass) => {

@@ -47,7 +47,7 @@ export async function openTrainingSession(input: TrainingSessionInput): Promise<
   const { runtime, model, threads, padTokenId, limits } = input;
   const state = allocateTrainingState(model.parameters);
   const graph = model.trainingGraph();
-  const session = runtime.createSession(graph.onnx, { threads });
+  const session = runtime.createSession(graph.onnx, { threads: model.sessionThreads(threads) });
   const parameters = regionTensors(runtime, state, 'parameters', (name) => name);
   const gradients = regionTensors(runtime, state, 'gradients', gradientName);
   const passGradients = regionTensors(runtime, state, 'passGradients', gradientName);

@@ -28,7 +28,7 @@ export interface CheckpointOptions {
   readonly store: Store;
   /** Names the training: equal keys continue each other. A part of a ref's name. */
   readonly key: string;
-  /** A folder for copies on their way into the store, on a disk with room for one checkpoint. */
+  /** For copies on their way into the store; one training's alone, with room for a checkpoint. */
   readonly directory: string;
   readonly everySeconds: number;
   /** Also after this many optimizer steps. */
@@ -168,6 +168,8 @@ export class Checkpointer {
   }
 
   async #copy(folder: string): Promise<void> {
+    // A process that was killed may have left one behind.
+    await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     for (const [index, segment] of stateSegments(this.#state).entries()) {
       await writeSegment(join(folder, String(index)), this.#options.key, segment);

@@ -47,12 +47,17 @@ export async function temporaryFolder(): Promise<string> {
 export async function smallTraining(
   folder: string,
   args: TrainingArgumentsInput = {},
+  config: Partial<typeof SMALL_CONFIG> = {},
 ): Promise<TrainInput> {
   const directory = join(folder, 'model');
   const outputDirectory = join(folder, 'output');
   await mkdir(directory, { recursive: true });
   await mkdir(outputDirectory, { recursive: true });
-  const fresh = await writeFreshModel({ config: SMALL_CONFIG, seed: 7, directory });
+  const fresh = await writeFreshModel({
+    config: { ...SMALL_CONFIG, ...config },
+    seed: 7,
+    directory,
+  });
   return {
     modelFiles: fresh.modelFiles,
     trainRows: smallRows(26, 1),

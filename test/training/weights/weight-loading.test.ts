@@ -130,7 +130,7 @@ test.each([
     act: () => readConfig({ 'tokenizer.json': '/t' }),
     type: 'NotFound',
     message:
-      'the model has no config.json, only tokenizer.json; expected a Hugging Face directory with config.json, model.safetensors and tokenizer.json',
+      'the model has no config.json: found tokenizer.json; expected a Hugging Face directory with config.json, model.safetensors and tokenizer.json',
   },
   {
     act: () => readConfig({ 'config.json': import.meta.filename }),

@@ -1,0 +1,86 @@
+// Entry of a training process: runs one job for its parent, and never outlives it.
+import { readTokenizedSplit } from '../data/tokenized-dataset.ts';
+import { Failure } from '../plan/failures.ts';
+import { openStore } from '../store/open.ts';
+import { evaluate } from './evaluate.ts';
+import { writeFreshModel } from './fresh-model.ts';
+import type {
+  ChildMessage,
+  EvaluateJob,
+  Job,
+  JobResults,
+  ParentMessage,
+  TrainJob,
+} from './jobs.ts';
+import { train } from './train.ts';
+
+const controller = new AbortController();
+
+// The parent was killed: what is not in the store is lost, and its successor begins from there.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+// A terminal or a supervisor signals the whole group; the parent decides what that means for us.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+
+process.on('message', (message: ParentMessage) => {
+  if (message.kind === 'abort') controller.abort();
+  else void answer(message.job);
+});
+
+async function answer(job: Job): Promise<void> {
+  const last = await run(job).then(
+    (result): ChildMessage => ({ kind: 'result', result }),
+    (error: unknown): ChildMessage => failureMessage(error),
+  );
+  process.send?.(last, () => process.exit(0));
+}
+
+function run(job: Job): Promise<JobResults[Job['kind']]> {
+  switch (job.kind) {
+    case 'train':
+      return runTrain(job);
+    case 'evaluate':
+      return runEvaluate(job);
+    case 'initialize':
+      return writeFreshModel(job);
+  }
+}
+
+async function runTrain(job: TrainJob): Promise<JobResults['train']> {
+  const { kind, trainFile, evalFile, checkpoints, ...rest } = job;
+  const evalRows = evalFile === undefined ? undefined : await readTokenizedSplit(evalFile);
+  return train({
+    ...rest,
+    trainRows: await readTokenizedSplit(trainFile),
+    ...(evalRows !== undefined && { evalRows }),
+    ...(checkpoints !== undefined && {
+      checkpoints: { ...checkpoints, store: await openStore(checkpoints.storeUrl) },
+    }),
+    signal: controller.signal,
+    onEvent: (event) => send({ kind: 'event', event }),
+  });
+}
+
+async function runEvaluate(job: EvaluateJob): Promise<JobResults['evaluate']> {
+  const { file, modelFiles, padTokenId, threads } = job;
+  const rows = await readTokenizedSplit(file);
+  return evaluate({
+    ...{ modelFiles, rows, padTokenId, threads },
+    signal: controller.signal,
+    onProgress: (rowsDone) =>
+      send({ kind: 'event', event: { kind: 'prediction', rowsDone, rows: rows.ids.length } }),
+  });
+}
+
+function send(message: ChildMessage): void {
+  process.send?.(message);
+}
+
+function failureMessage(error: unknown): ChildMessage {
+  if (error === controller.signal.reason) return { kind: 'aborted' };
+  if (error instanceof Failure) {
+    return { kind: 'failure', type: error.type, message: error.message };
+  }
+  // What no failure explains is ours: the stack is what helps.
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return { kind: 'failure', type: 'Internal', message };
+}

@@ -1,0 +1,67 @@
+import type { TokenizedRows } from '../data/tokenized-dataset.ts';
+import { checkRows } from './examples.ts';
+import { defineModel } from './model.ts';
+import { openPredictor, type Predictions } from './prediction.ts';
+import {
+  allocateTensorData,
+  loadRuntime,
+  type NamedTensors,
+  type Tensor,
+} from './runtime/runtime.ts';
+import { PACKING } from './train.ts';
+import { readConfig, weightFiles, type ModelFiles } from './weights/model-files.ts';
+import { loadWeights } from './weights/weight-loading.ts';
+
+export interface EvaluateInput {
+  readonly modelFiles: ModelFiles;
+  readonly rows: TokenizedRows;
+  readonly padTokenId: number | null;
+  readonly threads: number;
+  /** Stops before the next pass, with its reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (rowsDone: number) => void;
+}
+
+/**
+ * Logits of a trained classifier on every row, without dropout.
+ * @throws InvalidInput (a model without its head, rows it cannot read), NotFound, OutOfMemory,
+ *   DeviceUnavailable, or the signal's reason
+ */
+export async function evaluate(input: EvaluateInput): Promise<Predictions> {
+  const { rows, padTokenId, threads, signal } = input;
+  const runtime = loadRuntime();
+  const model = defineModel(await readConfig(input.modelFiles));
+  checkRows(rows, { name: 'dataset', model, padTokenId, needsLabels: false });
+  const tensors = new Map<string, Tensor<'float32'>>();
+  const target = (spec: { name: string; shape: readonly number[] }): Float32Array => {
+    const elements = spec.shape.reduce((product, axis) => product * axis, 1);
+    const data = allocateTensorData('float32', elements);
+    const tensor = { elementType: 'float32', shape: spec.shape, data } as const;
+    tensors.set(spec.name, runtime.createTensor(tensor));
+    return data;
+  };
+  try {
+    await loadWeights({
+      files: await weightFiles(input.modelFiles),
+      specs: model.parameters,
+      target,
+      basePrefix: model.basePrefix,
+      // An evaluation of a head that nobody trained would say nothing.
+      head: [],
+      seed: 0,
+    });
+    const parameters: NamedTensors = Object.fromEntries(tensors);
+    const limits = PACKING;
+    const predictor = openPredictor({ runtime, model, parameters, padTokenId, limits, threads });
+    try {
+      return await predictor.predict(rows, (rowsDone) => {
+        signal?.throwIfAborted();
+        input.onProgress?.(rowsDone);
+      });
+    } finally {
+      predictor.release();
+    }
+  } finally {
+    for (const tensor of tensors.values()) tensor.release();
+  }
+}

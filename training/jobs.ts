@@ -1,0 +1,71 @@
+import type { TrainingArguments } from './arguments.ts';
+import type { FreshModel, FreshModelInput } from './fresh-model.ts';
+import type { TrainingEvent } from './loop.ts';
+import type { Predictions } from './prediction.ts';
+import type { TrainResult } from './train.ts';
+import type { ModelFiles } from './weights/model-files.ts';
+
+/** What a training process can be asked for. Paths are local; the store is opened by its URL. */
+export type Job = TrainJob | EvaluateJob | InitializeJob;
+
+export interface TrainJob {
+  readonly kind: 'train';
+  readonly modelFiles: ModelFiles;
+  /** Arrow file of a split of a tokenized dataset. */
+  readonly trainFile: string;
+  readonly evalFile?: string;
+  readonly labels: readonly string[] | null;
+  readonly padTokenId: number | null;
+  readonly args: TrainingArguments;
+  readonly threads: number;
+  readonly outputDirectory: string;
+  /** @see CheckpointOptions */
+  readonly checkpoints?: {
+    readonly storeUrl: string;
+    readonly key: string;
+    readonly directory: string;
+    readonly everySeconds: number;
+    readonly everySteps?: number;
+  };
+}
+
+export interface EvaluateJob {
+  readonly kind: 'evaluate';
+  readonly modelFiles: ModelFiles;
+  /** Arrow file of a split of a tokenized dataset. */
+  readonly file: string;
+  readonly padTokenId: number | null;
+  readonly threads: number;
+}
+
+export interface InitializeJob extends FreshModelInput {
+  readonly kind: 'initialize';
+}
+
+export interface JobResults {
+  readonly train: TrainResult;
+  readonly evaluate: Predictions;
+  readonly initialize: FreshModel;
+}
+
+export type JobResult<J extends Job> = JobResults[J['kind']];
+
+/** What happens during a job, for whoever watches. */
+export type JobEvent =
+  | TrainingEvent
+  /** The process that runs the job exists. */
+  | { readonly kind: 'process'; readonly pid: number }
+  /** Evaluation goes on. */
+  | { readonly kind: 'prediction'; readonly rowsDone: number; readonly rows: number };
+
+/** From the parent to the training process. */
+export type ParentMessage =
+  { readonly kind: 'start'; readonly job: Job } | { readonly kind: 'abort' };
+
+/** From the training process to its parent. */
+export type ChildMessage =
+  | { readonly kind: 'event'; readonly event: JobEvent }
+  | { readonly kind: 'result'; readonly result: JobResults[Job['kind']] }
+  /** The job stopped because it was asked to. */
+  | { readonly kind: 'aborted' }
+  | { readonly kind: 'failure'; readonly type: string; readonly message: string };

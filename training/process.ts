@@ -1,0 +1,107 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
+import type { ChildMessage, Job, JobEvent, JobResult, ParentMessage } from './jobs.ts';
+
+export type { EvaluateJob, InitializeJob, Job, JobEvent, JobResult, TrainJob } from './jobs.ts';
+
+export interface RunJobOptions {
+  /** Ends the job: a training takes a checkpoint after its current optimizer step first. */
+  readonly signal?: AbortSignal;
+  readonly onEvent?: (event: JobEvent) => void;
+}
+
+/** Characters of the process's last words that a failure quotes. */
+const TAIL_LENGTH = 2000;
+
+/**
+ * Runs a job in a process of its own, so that neither its memory, nor a crash, nor a full event loop
+ * is ours. It ends with this process, whatever ends this one.
+ *
+ * @throws the signal's reason once the process has ended; the job's failure; OutOfMemory or Internal
+ *   when the process ended without a word
+ */
+export async function runJob<J extends Job>(
+  job: J,
+  options: RunJobOptions = {},
+): Promise<JobResult<J>> {
+  const { signal, onEvent } = options;
+  signal?.throwIfAborted();
+  const child = forkChild();
+  const post = (message: ParentMessage): void => void child.send(message, () => undefined);
+  const abort = (): void => post({ kind: 'abort' });
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const ended = endOf(child, (event) => onEvent?.(event));
+    post({ kind: 'start', job });
+    const answer = await ended;
+    if (answer.kind === 'aborted') throw signal?.reason;
+    if (answer.kind === 'failure') throw new Failure(failureType(answer.type), answer.message);
+    return answer.result as JobResult<J>;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+function forkChild(): ChildProcess {
+  const loader = createRequire(import.meta.url).resolve('tsx');
+  return fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [], {
+    execArgv: ['--import', pathToFileURL(loader).href],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    serialization: 'advanced',
+  });
+}
+
+type Answer = Exclude<ChildMessage, { readonly kind: 'event' }>;
+
+/** Resolves with the child's answer once it has exited. */
+function endOf(child: ChildProcess, onEvent: (event: JobEvent) => void): Promise<Answer> {
+  let answer: Answer | undefined;
+  let tail = '';
+  const keepTail = (text: Buffer): void => {
+    tail = (tail + text.toString()).slice(-TAIL_LENGTH);
+  };
+  child.stdout?.on('data', keepTail);
+  child.stderr?.on('data', keepTail);
+  child.on('spawn', () => onEvent({ kind: 'process', pid: child.pid ?? 0 }));
+  child.on('message', (message: ChildMessage) => {
+    if (message.kind === 'event') onEvent(message.event);
+    else answer = message;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => {
+      const message = `the training process could not be started: ${error.message}; end other processes or use a larger worker`;
+      reject(new Failure('OutOfMemory', message, { cause: error }));
+    });
+    child.on('close', (code, killedBy) => {
+      if (answer !== undefined) resolve(answer);
+      else reject(unexpectedEnd(code, killedBy, tail.trim()));
+    });
+  });
+}
+
+/** What the system's out-of-memory killer and allocators leave behind. */
+const OUT_OF_MEMORY = /bad_alloc|heap out of memory|Cannot allocate memory/;
+
+/** The failure for a process that ended without an answer. */
+export function unexpectedEnd(
+  code: number | null,
+  killedBy: NodeJS.Signals | null,
+  lastWords: string,
+): Failure {
+  const how = killedBy === null ? `ended with code ${code}` : `was killed by ${killedBy}`;
+  const quote = lastWords === '' ? '' : `; its last words: ${lastWords}`;
+  if (killedBy === 'SIGKILL' || OUT_OF_MEMORY.test(lastWords)) {
+    return new Failure(
+      'OutOfMemory',
+      `the training process ${how}, as the system does when memory runs out; lower ` +
+        `per_device_train_batch_size or max_length, or use a worker with more memory${quote}`,
+    );
+  }
+  return new Failure('Internal', `internal: the training process ${how}${quote}`);
+}
+
+function failureType(type: string): FailureType {
+  return type in FAILURE_TYPES ? (type as FailureType) : 'Internal';
+}
