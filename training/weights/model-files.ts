@@ -54,7 +54,7 @@ async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   if (path === undefined) {
     throw new Failure(
       'NotFound',
-      `the model has no ${name}, only ${listed(files)}; expected a Hugging Face directory with ` +
+      `the model has no ${name}: found ${listed(files)}; expected a Hugging Face directory with ` +
         `${CONFIG_FILE}, ${WEIGHTS_FILE} and tokenizer.json`,
     );
   }
