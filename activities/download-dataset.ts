@@ -38,10 +38,12 @@ export const downloadDataset = defineStep({
   summary: 'Get a dataset from files, a web server or the Hugging Face Hub, by named columns.',
   with: inputs,
   outputs: {
-    dataset: artifact('dataset'),
-    rows: z.int(),
-    labels: z.array(z.string()),
-    revision: z.string(),
+    dataset: artifact('dataset').describe('the rows, by split'),
+    rows: z.int().describe('rows of all splits'),
+    labels: z
+      .array(z.string())
+      .describe('names of the classes, in the order of their indices; empty without labels'),
+    revision: z.string().describe('what upstream calls the version that was read'),
   },
   async resolve(context: StepContext, { source }) {
     const { resolveSource } = await import('../data/sources/sources.ts');

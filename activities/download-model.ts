@@ -45,8 +45,8 @@ export const downloadModel = defineStep({
     'Get a model (weights, config, tokenizer) from a folder or the Hugging Face Hub, or make a fresh one.',
   with: inputs,
   outputs: {
-    model: artifact('model'),
-    parameters: z.int(),
+    model: artifact('model').describe('weights, config.json and tokenizer'),
+    parameters: z.int().describe('number of weights'),
   },
   async resolve(context: StepContext, given) {
     const { resolveModel } = await import('./model-download.ts');

@@ -29,10 +29,15 @@ export const evaluate = defineStep({
   summary: 'Score a classifier on labelled rows, against always answering the most frequent label.',
   with: inputs,
   outputs: {
-    /** The wanted scores, and `majority_baseline` and `examples` beside them. */
-    metrics: z.record(z.string(), z.number()),
-    report: artifact('report'),
-    predictions: artifact('predictions'),
+    metrics: z
+      .record(z.string(), z.number())
+      .describe('the wanted scores, and majority_baseline and examples beside them'),
+    report: artifact('report').describe(
+      'report.json: every score, the confusion matrix, and precision, recall and F1 of each class',
+    ),
+    predictions: artifact('predictions').describe(
+      'predictions.jsonl: id, expected, predicted and logits of each row',
+    ),
   },
   async run(context: StepContext, given) {
     const { runEvaluation } = await import('./evaluation-run.ts');

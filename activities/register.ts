@@ -36,9 +36,9 @@ export const register = defineStep({
     hub: notBuilt(),
   }),
   outputs: {
-    version: z.int(),
-    aliases: z.array(z.string()),
-    url: z.string(),
+    version: z.int().describe('from 1; that of the same model, when it was registered before'),
+    aliases: z.array(z.string()).describe('that stand for this version now'),
+    url: z.string().describe('registry:NAME@VERSION'),
   },
   async run(context: StepContext, inputs) {
     const { store, run } = context;

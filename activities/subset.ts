@@ -24,8 +24,8 @@ export const subset = defineStep({
     where: notBuilt(),
   }),
   outputs: {
-    dataset: artifact('dataset'),
-    rows: z.int(),
+    dataset: artifact('dataset').describe('the rows taken, as one split'),
+    rows: z.int().describe('how many'),
   },
   async run(context: StepContext, inputs) {
     const { subsetDataset } = await import('../data/subset.ts');

@@ -34,9 +34,9 @@ export const tokenize = defineStep({
   summary: "Turn texts into token ids with a model's tokenizer.",
   with: inputs,
   outputs: {
-    dataset: artifact('tokenized-dataset'),
-    tokens: z.int(),
-    truncated: z.int(),
+    dataset: artifact('tokenized-dataset').describe('token ids and labels, by split'),
+    tokens: z.int().describe('tokens of all rows, after truncation'),
+    truncated: z.int().describe('rows that were longer than the limit'),
   },
   async run(context: StepContext, given) {
     const { tokenizeDataset } = await import('../data/tokenize.ts');

@@ -37,10 +37,16 @@ export const train = defineStep({
   summary: 'Fine-tune a model; continues from its last checkpoint, to the same bytes.',
   with: inputs,
   outputs: {
-    model: artifact('model'),
-    metrics: z.record(z.string(), z.number()),
-    history: artifact('history'),
-    best_step: z.int(),
+    model: artifact('model').describe('weights after the last step, config.json and tokenizer'),
+    metrics: z
+      .record(z.string(), z.number())
+      .describe(
+        'train_loss, the mean over all steps; with eval_dataset the last eval_loss and eval_accuracy',
+      ),
+    history: artifact('history').describe('the curve, as history.jsonl'),
+    best_step: z
+      .int()
+      .describe('step of the evaluation with the lowest loss; without evaluations the last step'),
   },
   async run(context: StepContext, given) {
     const { runTraining } = await import('./training-run.ts');

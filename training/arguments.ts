@@ -35,9 +35,13 @@ export const trainingArgumentsSchema = z
       .min(0)
       .default(0)
       .describe('decoupled weight decay; biases and LayerNorm weights get none'),
-    adam_beta1: probability.default(0.9),
-    adam_beta2: probability.default(0.999),
-    adam_epsilon: z.number().positive().default(1e-8),
+    adam_beta1: probability.default(0.9).describe("decay of AdamW's first moment"),
+    adam_beta2: probability.default(0.999).describe("decay of AdamW's second moment"),
+    adam_epsilon: z
+      .number()
+      .positive()
+      .default(1e-8)
+      .describe("added to the root of AdamW's second moment"),
     max_grad_norm: z
       .number()
       .min(0)
