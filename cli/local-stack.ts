@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { ensureTemporalCli } from '../setup/temporal-cli.mjs';
 import { startTemporalServer, type TemporalServer } from './temporal-server.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 
@@ -35,7 +36,7 @@ export async function startLocalStack(
   const logs = join(home, 'logs');
   options.onStep?.('starting the Temporal server');
   const server = await startTemporalServer({
-    cliPath: process.env['TEMPORAL_CLI'] ?? 'temporal',
+    cliPath: await ensureTemporalCli(),
     databaseFile: join(home, 'temporal.db'),
     port: options.port,
     ...(options.uiPort !== undefined && { uiPort: options.uiPort }),

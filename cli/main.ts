@@ -1,6 +1,5 @@
 import { Command, CommanderError } from 'commander';
 import { Failure } from '../plan/failures.ts';
-import { CommandError } from './connection.ts';
 import { printJson } from './output.ts';
 
 // Commands are loaded when they are called: `check` needs neither Temporal nor the store.
@@ -90,18 +89,14 @@ async function end(exitCode: Promise<number>): Promise<void> {
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  process.exitCode = await fail(error);
 }
 
-function report(error: unknown): number {
+async function fail(error: unknown): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode;
-  const isExpected = error instanceof CommandError || error instanceof Failure;
-  const text = error instanceof Error ? error.message : String(error);
-  const stack = error instanceof Error ? (error.stack ?? text) : text;
-  process.stderr.write(`error: ${isExpected ? text : stack}\n`);
   if (process.argv.includes('--json')) {
     const type = error instanceof Failure ? error.type : 'Error';
-    printJson({ error: { type, message: text } });
+    printJson({ error: { type, message: error instanceof Error ? error.message : String(error) } });
   }
-  return 1;
+  return (await import('./error-report.ts')).reportError(error);
 }

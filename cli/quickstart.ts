@@ -7,7 +7,8 @@ import type { ArtifactDigest, RunState } from '../plan/plan.ts';
 import { exportArtifact } from '../store/artifacts.ts';
 import type { Store } from '../store/store.ts';
 import { openUserStore } from './commands/session.ts';
-import { CommandError, connect, type Connected } from './connection.ts';
+import { connect, type Connected } from './connection.ts';
+import { reportError } from './error-report.ts';
 import { exitCodeOf, followRun } from './follow.ts';
 import { interruption, startLocalStack } from './local-stack.ts';
 import { formatNumber, printLines } from './output.ts';
@@ -103,12 +104,4 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-try {
-  process.exitCode = await quickstart();
-} catch (error) {
-  const isExpected =
-    error instanceof CommandError || (error instanceof Error && error.name !== 'Error');
-  const text = error instanceof Error ? (isExpected ? error.message : error.stack) : String(error);
-  process.stderr.write(`error: ${text ?? ''}\n`);
-  process.exitCode = 1;
-}
+process.exitCode = await quickstart().catch(reportError);

@@ -19,7 +19,6 @@ export function runCommand(file, args, options = {}) {
   const child = spawn(file, args, {
     cwd: options.cwd,
     env: options.env,
-    timeout: options.timeoutMs,
     stdio: options.capture === true ? ['ignore', 'pipe', 'pipe'] : ['ignore', STDERR, STDERR],
   });
   /** @param {NodeJS.Signals} signal */
@@ -27,6 +26,9 @@ export function runCommand(file, args, options = {}) {
     child.kill(signal);
     process.exit(128 + system.signals[signal]);
   };
+  // spawn's own `timeout` would keep this process waiting for a command that could not be started.
+  const timer =
+    options.timeoutMs === undefined ? undefined : setTimeout(() => child.kill(), options.timeoutMs);
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const output = { stdout: '', stderr: '' };
   child.stdout?.on('data', (chunk) => (output.stdout += String(chunk)));
@@ -34,7 +36,10 @@ export function runCommand(file, args, options = {}) {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, ...output }));
-  }).finally(() => process.off('SIGINT', stop).off('SIGTERM', stop));
+  }).finally(() => {
+    clearTimeout(timer);
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  });
 }
 
 /**

@@ -1,25 +1,16 @@
 // @ts-check
-// node setup/exec.mjs [--temporal-cli] FILE [ARGS...]
+// node setup/exec.mjs FILE [ARGS...]
 // Runs a TypeScript file of the project in this process, so that signals reach it directly. What it needs
-// is installed first; with --temporal-cli that is the Temporal CLI too, handed over as $TEMPORAL_CLI.
+// is installed first.
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { orExit } from './console.mjs';
 import { PROJECT_ROOT, ensureDependencies } from './dependencies.mjs';
 
-const [node = process.execPath, , ...args] = process.argv;
-const withTemporalCli = args[0] === '--temporal-cli';
-if (withTemporalCli) args.shift();
-const [file, ...fileArgs] = args;
-if (file === undefined)
-  throw new Error('usage: node setup/exec.mjs [--temporal-cli] FILE [ARGS...]');
+const [node = process.execPath, , file, ...fileArgs] = process.argv;
+if (file === undefined) throw new Error('usage: node setup/exec.mjs FILE [ARGS...]');
 
-await orExit(async () => {
-  await ensureDependencies();
-  if (!withTemporalCli) return;
-  const { ensureTemporalCli } = await import('./temporal-cli.mjs');
-  process.env['TEMPORAL_CLI'] = await ensureTemporalCli();
-});
+await orExit(ensureDependencies);
 
 const { register } = await import('tsx/esm/api');
 register({ tsconfig: resolve(PROJECT_ROOT, 'tsconfig.json') });

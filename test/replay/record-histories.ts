@@ -1,4 +1,4 @@
-// node setup/exec.mjs --temporal-cli test/replay/record-histories.ts
+// node setup/exec.mjs test/replay/record-histories.ts
 // Records the histories that replay.test.ts replays, with a server, a worker and a store of its own.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,12 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { connect } from '../../cli/connection.ts';
 import { startTemporalServer } from '../../cli/temporal-server.ts';
 import { startWorker } from '../../cli/worker-process.ts';
+import { ensureTemporalCli } from '../../setup/temporal-cli.mjs';
 import { PIPELINE_WORKFLOW, CONTROL_QUEUE, STATE_QUERY } from '../../plan/names.ts';
 import type { RunState } from '../../plan/plan.ts';
 
 const HISTORIES = fileURLToPath(new URL('histories', import.meta.url));
 const home = await mkdtemp(join(tmpdir(), 'retune-histories-'));
-const cliPath = process.env['TEMPORAL_CLI'] ?? 'temporal';
+const cliPath = await ensureTemporalCli();
 const server = await startTemporalServer({ cliPath, logFile: join(home, 'temporal.log') });
 process.env['TEMPORAL_ADDRESS'] = server.address;
 const worker = await startWorker({
