@@ -38,7 +38,7 @@ export async function viewRun(connected: Connected, store: Store, id: string): P
   const queried = await queryState(connected, id, description.runId);
   const known = record?.executionRunId === description.runId ? record.state : undefined;
   const state = queried ?? known ?? emptyRunState(record?.name ?? '');
-  const status = statusOf(description, state);
+  const status = statusOf(description.status, state.status);
   const { live, steps, waiting } = await pendingSteps(connected, description, state.steps);
   return { id, state: { ...state, status, steps }, live, waiting };
 }
@@ -74,12 +74,15 @@ async function queryState(
   }
 }
 
-/** Temporal's word on whether it still runs; the workflow's own on what it is doing. */
-function statusOf(description: WorkflowExecutionDescription, state: RunState): RunStatus {
-  switch (description.status.name) {
+/** Temporal's word on whether a run goes on; the workflow's own on what it is doing. */
+export function statusOf(
+  { name }: WorkflowExecutionDescription['status'],
+  known?: RunStatus,
+): RunStatus {
+  switch (name) {
     case 'RUNNING':
     case 'CONTINUED_AS_NEW':
-      return state.status === 'paused' ? 'paused' : 'running';
+      return known === 'paused' ? 'paused' : 'running';
     case 'COMPLETED':
       return 'completed';
     case 'CANCELLED':

@@ -1,6 +1,7 @@
 import { PIPELINE_WORKFLOW } from '../../plan/names.ts';
 import { listRuns } from '../../store/runs.ts';
 import { printJson, printLines, table } from '../output.ts';
+import { statusOf } from '../run-view.ts';
 import { withServer } from './session.ts';
 
 interface ListedRun {
@@ -11,7 +12,7 @@ interface ListedRun {
   readonly endedAt: string | null;
 }
 
-/** `retune list`: runs the store knows, with the server's word on those that are open. */
+/** `retune list`: runs that the store knows, with the server's word on those that it knows. */
 export async function list({ json }: { json?: boolean }): Promise<number> {
   return withServer(async ({ client }, store) => {
     const runs = new Map<string, ListedRun>();
@@ -24,11 +25,21 @@ export async function list({ json }: { json?: boolean }): Promise<number> {
         endedAt: endedAt === undefined ? null : new Date(endedAt).toISOString(),
       });
     }
-    const query = `WorkflowType = '${PIPELINE_WORKFLOW}' AND ExecutionStatus = 'Running'`;
-    for await (const { workflowId: id, startTime } of client.workflow.list({ query })) {
-      const name = runs.get(id)?.name ?? '';
-      const submittedAt = startTime.toISOString();
-      runs.set(id, { id, name, status: 'running', submittedAt, endedAt: null });
+    const query = `WorkflowType = '${PIPELINE_WORKFLOW}'`;
+    const seen = new Set<string>();
+    // The server lists the newest execution of an id first.
+    for await (const execution of client.workflow.list({ query })) {
+      const { workflowId: id, startTime, closeTime, status } = execution;
+      if (seen.has(id)) continue;
+      seen.add(id);
+      const record = runs.get(id);
+      runs.set(id, {
+        id,
+        name: record?.name ?? '',
+        status: statusOf(status),
+        submittedAt: startTime.toISOString(),
+        endedAt: closeTime?.toISOString() ?? null,
+      });
     }
     const sorted = [...runs.values()].sort((a, b) => b.submittedAt.localeCompare(a.submittedAt));
     if (json) printJson(sorted);
