@@ -1,0 +1,219 @@
+import { Composer, Lexer, Parser } from 'yaml';
+import type { CST, Document, YAMLError } from 'yaml';
+import { templateSegments } from '../plan/expressions.ts';
+import { quote } from './located.ts';
+import type { Reporter } from './reporter.ts';
+import type { Range } from './source-text.ts';
+import { MAX_DEPTH } from './source.ts';
+
+/** Marks, keys and values of the text; a pipeline of 5,000 steps has some 200,000. */
+const MAX_TOKENS = 300_000;
+/** Characters parsed again to find every bare expression: each takes a parse of the whole text. */
+const MAX_REPARSED = 1_000_000;
+
+/**
+ * The one YAML document of a text. Rule `yaml`.
+ *
+ * @returns undefined when there was something to report
+ */
+export function composeYaml(reporter: Reporter): Document.Parsed | undefined {
+  let { text } = reporter.source;
+  if (hasTooManyTokens(text, reporter)) return undefined;
+  let composition = compose(text);
+  for (let parsed = 0; parsed < MAX_REPARSED; parsed += text.length) {
+    const bare = bareExpression(text, composition.problems);
+    if (bare === undefined) break;
+    const message = 'an expression inside { } or [ ] has to be in double quotes';
+    reporter.error('yaml', bare, message);
+    text = masked(text, bare);
+    composition = compose(text);
+  }
+  report(composition, reporter);
+  return reporter.hasErrors ? undefined : composition.document;
+}
+
+/** The parser is slow on hostile text: the cheap lexer counts first. */
+function hasTooManyTokens(text: string, reporter: Reporter): boolean {
+  let count = 0;
+  for (const token of new Lexer().lex(text)) {
+    count += token === '' ? 0 : 1;
+    if (count <= MAX_TOKENS) continue;
+    const message = `the file has more than ${MAX_TOKENS} YAML tokens; split the pipeline`;
+    reporter.error('yaml', { start: 0, end: 0 }, message);
+    return true;
+  }
+  return false;
+}
+
+interface Composition {
+  readonly tokens: readonly CST.Token[];
+  readonly problems: readonly YAMLError[];
+  readonly document?: Document.Parsed;
+  /** Where a second document starts. */
+  readonly secondStart?: number;
+  /** Where values nest too deep to be read further. */
+  readonly tooDeepAt?: number;
+}
+
+function compose(text: string): Composition {
+  const tokens = [...new Parser().parse(text)];
+  let depth = 0;
+  for (const [first] of layers(tokens)) {
+    depth += 1;
+    // The composer is recursive.
+    if (depth > MAX_DEPTH) return { tokens, problems: [], tooDeepAt: first?.offset ?? 0 };
+  }
+  const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false });
+  const [document, second] = composer.compose(tokens, true, text.length);
+  if (document === undefined) throw new Error('internal: a text has no YAML document');
+  return {
+    tokens,
+    document,
+    problems: [...document.errors, ...document.warnings],
+    ...(second !== undefined && { secondStart: text.indexOf('---', document.range[1]) }),
+  };
+}
+
+/** `{ rows: ${{ params.rows }} }`: to YAML its braces open maps. */
+function bareExpression(text: string, problems: readonly YAMLError[]): Range | undefined {
+  for (const { pos } of problems) {
+    const start = pos[0] - 1;
+    if (text.slice(start, start + 3) !== '${{') continue;
+    const [line = ''] = text.slice(start).split('\n', 1);
+    const [segment] = templateSegments(line);
+    const length = segment?.kind === 'expression' && segment.isClosed ? segment.text.length + 5 : 3;
+    return { start, end: start + length };
+  }
+  return undefined;
+}
+
+function masked(text: string, { start, end }: Range): string {
+  return text.slice(0, start) + 'x'.repeat(end - start) + text.slice(end);
+}
+
+function report(composition: Composition, reporter: Reporter): void {
+  const { tokens, problems, document, secondStart, tooDeepAt } = composition;
+  if (tooDeepAt !== undefined) {
+    const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
+    reporter.error('yaml', { start: tooDeepAt, end: tooDeepAt }, message);
+  }
+  if (document?.directives.yaml.version === '1.1') {
+    const message = "the file says %YAML 1.1, which reads 'yes' as true; remove the line";
+    reporter.error('yaml', { start: 0, end: 1 }, message);
+  }
+  if (secondStart !== undefined) {
+    const message = 'a second document starts here; expected one pipeline in a file';
+    reporter.error('yaml', { start: secondStart, end: secondStart + 3 }, message);
+  }
+  for (const problem of withoutConsequences(problems, reporter)) {
+    reportProblem(problem, tokens, reporter);
+  }
+}
+
+/** The first problem of each line; once the parser has given up, all that follows is one problem. */
+function withoutConsequences(
+  problems: readonly YAMLError[],
+  reporter: Reporter,
+): readonly YAMLError[] {
+  const lines = new Set<number>();
+  return problems.filter((problem, index) => {
+    const { message } = problem;
+    const line = reporter.source.lineOf(rangeOf(problem, reporter).start);
+    const isFirst = !lines.has(line);
+    lines.add(line);
+    return isFirst && (index === 0 || !message.includes('in YAML stream'));
+  });
+}
+
+/** House words for what people meet; YAML's own for the rest. */
+const YAML_PROBLEMS: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'a tab indents this line; expected spaces',
+  BAD_SCALAR_START: 'a value cannot begin with this character; put it in quotes',
+  MULTILINE_IMPLICIT_KEY: "a key goes over more than one line; is a ':' missing in the line above?",
+  BLOCK_AS_IMPLICIT_KEY: "a second ': ' in one line; put the value in quotes",
+};
+
+function reportProblem(problem: YAMLError, tokens: readonly CST.Token[], reporter: Reporter): void {
+  const { code, message } = problem;
+  const range = rangeOf(problem, reporter);
+  const { start, end } = range;
+  const unclosed = unclosedToken(message, end, tokens);
+  if (unclosed !== undefined) {
+    const { at, mark } = unclosed;
+    const text = `'${mark}' is not closed; add '${CLOSING[mark] ?? mark}'`;
+    reporter.error('yaml', { start: at, end: at + 1 }, text);
+  } else if (code === 'TAG_RESOLVE_FAILED') {
+    const found = quote(reporter.source.text.slice(start, end));
+    reporter.error('yaml', range, `${found} is read as a yaml tag; put the value in quotes`);
+  } else if (message.includes('must start at the same column')) {
+    const text = 'this line is not indented like those it belongs to; align it with them';
+    reporter.error('yaml', range, text);
+  } else {
+    const text = YAML_PROBLEMS[code] ?? `not valid yaml: ${lowerFirst(message)}`;
+    reporter.error('yaml', range, text);
+  }
+}
+
+/** A badly indented line is named by the end of the line before it, or by its own start. */
+function rangeOf({ message, pos: [start, end] }: YAMLError, reporter: Reporter): Range {
+  if (!message.includes('must start at the same column')) return { start, end };
+  const { text } = reporter.source;
+  const first = start + text.slice(start).search(/\S|$/);
+  return { start: first, end: first + text.slice(first).search(/\s|$/) };
+}
+
+const CLOSING: Readonly<Record<string, string>> = { '{': '}', '[': ']' };
+
+/** What was opened and never closed, where the parser names only the place it gave up. */
+function unclosedToken(
+  message: string,
+  end: number,
+  tokens: readonly CST.Token[],
+): { readonly at: number; readonly mark: string } | undefined {
+  const isQuote = message.startsWith('Missing closing');
+  const isCollection = /flow[- ](collection|map|sequence)/i.test(message);
+  if (!isQuote && !isCollection) return undefined;
+  const all = [...layers(tokens)].flat();
+  // The innermost one: what is around it is open because of it.
+  const token = isQuote
+    ? all.find(
+        (each) =>
+          isQuoted(each) && each.offset < end && each.offset + each.source.length >= end - 1,
+      )
+    : all.findLast((each) => each.type === 'flow-collection' && !isClosed(each));
+  if (token === undefined) return undefined;
+  const mark = token.type === 'flow-collection' ? token.start.source : quoteMark(token);
+  return { at: token.offset, mark };
+}
+
+function isQuoted(token: CST.Token): token is CST.FlowScalar {
+  return token.type === 'double-quoted-scalar' || token.type === 'single-quoted-scalar';
+}
+
+function quoteMark({ type }: CST.Token): string {
+  return type === 'double-quoted-scalar' ? '"' : "'";
+}
+
+function isClosed({ start, end }: CST.FlowCollection): boolean {
+  const closing = start.source === '{' ? 'flow-map-end' : 'flow-seq-end';
+  return end.some(({ type }) => type === closing);
+}
+
+/** The values of each level of nesting, outermost first. */
+function* layers(tokens: readonly CST.Token[]): Generator<readonly CST.Token[]> {
+  let layer = tokens.flatMap((token) =>
+    token.type === 'document' && token.value !== undefined ? [token.value] : [],
+  );
+  while (layer.length > 0) {
+    yield layer;
+    layer = layer.flatMap((token) =>
+      'items' in token
+        ? token.items.flatMap(({ key, value }) => [key, value].filter((item) => item != null))
+        : [],
+    );
+  }
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
