@@ -21,7 +21,7 @@ import type { StepSignature } from './step-declaration.ts';
 import { type LocatedExpression, TemplateReader } from './template.ts';
 
 export { formatDiagnostics } from './diagnostic.ts';
-export type { Diagnostic, FormatOptions, Rule } from './diagnostic.ts';
+export type { Diagnostic } from './diagnostic.ts';
 
 export interface CheckOptions {
   /** Bytes of YAML, YAML, or the object that the YAML would give. */

@@ -1,6 +1,6 @@
 import { printable } from './excerpt.ts';
 
-/** The rules that a pipeline is checked against; each but the first two has a file in checks/. */
+/** The rules that a pipeline is checked against; each but the first two is a file in checks/. */
 export const RULES = [
   'source',
   'yaml',

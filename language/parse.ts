@@ -1,5 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Node, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import { reportDuplicateKey } from './checks/duplicate-key.ts';
 import type { Located, LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import { quote } from './located.ts';
 import type { Reporter } from './reporter.ts';
@@ -92,11 +93,9 @@ class Locator {
       const name = this.#keyText(key, keyRange);
       const located = this.#locate(value, { start: keyRange.end, end: keyRange.end });
       if (name === undefined) continue;
-      if (entries.has(name)) {
-        const first = entries.get(name)?.keyRange ?? keyRange;
-        const line = this.#reporter.source.lineOf(first.start);
-        const message = `key ${quote(name)} is here a second time, after line ${line}; keep one`;
-        this.#reporter.error('duplicate-key', keyRange, message);
+      const first = entries.get(name);
+      if (first !== undefined) {
+        reportDuplicateKey(first, keyRange, this.#reporter);
       } else {
         entries.set(name, { key: name, keyRange, value: located });
       }

@@ -7,12 +7,9 @@ import { checkNoExpressionKeys, checkNoExpressions } from './checks/expression.t
 import { checkStepCount, MAX_PARALLEL, readCount } from './checks/limit.ts';
 import { checkMissingKeys } from './checks/missing-key.ts';
 import { checkDistinctNames, checkName } from './checks/name.ts';
-import { readNeeds } from './checks/needs.ts';
 import { checkKeysNotBuilt } from './checks/not-built.ts';
-import { readOnFailure } from './checks/on-failure.ts';
 import { type LocatedParam, resolveParams } from './checks/param-value.ts';
 import { readParam } from './checks/param.ts';
-import { DEFAULT_RETRY, readRetry } from './checks/retry.ts';
 import { checkSchedules } from './checks/schedule.ts';
 import { checkUnknownKeys } from './checks/unknown-key.ts';
 import { readUses } from './checks/uses.ts';
@@ -21,7 +18,9 @@ import type { LocatedEntry, LocatedMap } from './located.ts';
 import { describeFound, mapToJson, quote, toJson, valueRange } from './located.ts';
 import type { Pipeline, Step, StepDefaults } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
+import { DEFAULT_RETRY, readRetry } from './retry.ts';
 import type { Range } from './source-text.ts';
+import { readNeeds, readOnFailure } from './step-fields.ts';
 import type { TemplateReader } from './template.ts';
 
 const KEYS = ['name', 'description', 'params', 'defaults', 'env', 'steps', 'outputs', 'on'];

@@ -113,7 +113,7 @@ const KIND_OF_TYPE: Readonly<Record<string, ValueKind>> = {
   object: 'map',
 };
 
-export function kindOfValue(value: JsonValue): ValueKind {
+function kindOfValue(value: JsonValue): ValueKind {
   if (value === null) return 'null';
   if (typeof value === 'string') return 'text';
   if (typeof value === 'object') return Array.isArray(value) ? 'list' : 'map';
@@ -208,7 +208,7 @@ function describeList({ items, minItems, maxItems }: ValueSchema): string {
   return `a list${size}${each}`;
 }
 
-export function withArticle(noun: string): string {
+function withArticle(noun: string): string {
   return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
 }
 

@@ -6,7 +6,7 @@ import { SourceText } from './source-text.ts';
 /** A pipeline as it is submitted: bytes of YAML, YAML, or the object that the YAML would give. */
 export type PipelineText = Uint8Array | string | JsonObject;
 
-export const MAX_SOURCE_BYTES = 1024 * 1024;
+const MAX_SOURCE_BYTES = 1024 * 1024;
 /** Maps and lists within one another. */
 export const MAX_DEPTH = 64;
 

@@ -107,7 +107,7 @@ export function conditionText(text: string): string {
 }
 
 /** The value of one expression that is not an `if`. */
-export function evaluateExpression(expression: Expression, contexts: JsonObject): JsonValue {
+function evaluateExpression(expression: Expression, contexts: JsonObject): JsonValue {
   return guarded(expression, () => fromExpressionData(evaluate(expression, contexts)));
 }
 

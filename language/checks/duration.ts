@@ -4,7 +4,7 @@ import type { Reporter } from '../reporter.ts';
 
 const DURATION = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
 const UNIT_MS = [86_400_000, 3_600_000, 60_000, 1000, 1];
-export const MAX_DURATION_MS = 365 * 86_400_000;
+const MAX_DURATION_MS = 365 * 86_400_000;
 
 /** Milliseconds of `500ms`, `2s`, `1h30m`, `2d`; undefined for any other text. */
 export function parseDuration(text: string): number | undefined {

@@ -3,10 +3,10 @@ import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
 
-export const MAX_STEPS = 5000;
+const MAX_STEPS = 5000;
 export const MAX_PARALLEL = 500;
 /** Larger than this a plan does not fit Temporal's 2 MB for one result. */
-export const MAX_PLAN_BYTES = 1024 * 1024;
+const MAX_PLAN_BYTES = 1024 * 1024;
 
 /** Rule `limit`: counts and sizes. */
 export function readCount(

@@ -3,7 +3,7 @@ import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 
 /** Rule `value-type`: the shape of what the language itself reads; `with` has its kind's schema. */
-export function reportValueType(entry: LocatedEntry, expected: string, reporter: Reporter): void {
+function reportValueType(entry: LocatedEntry, expected: string, reporter: Reporter): void {
   const found = describeFound(toJson(entry.value));
   const message = `${quote(entry.key)} is ${found}; expected ${expected}`;
   reporter.error('value-type', valueRange(entry), message);

@@ -124,6 +124,24 @@ steps:
   });
 });
 
+test.each([
+  'download-dataset',
+  'download-model',
+  'subset',
+  'tokenize',
+  'train',
+  'evaluate',
+  'register',
+])("the snippet for %s without 'with' is what it takes", (kind) => {
+  const lines = tweets.split('\n').filter((line) => !/^(on|  schedule):/.test(line));
+  const without = [...lines, '  new:', `    uses: ${kind}@1`].join('\n');
+  const before = compile({ source: without, catalog });
+  const message = before.ok ? '; add with: {}' : (before.diagnostics[0]?.message ?? '');
+  const snippet = message.split('; add ')[1] ?? '';
+  expect(snippet).toMatch(/^with: \{/);
+  expect(messages(`${without}\n    ${snippet}`)).toBe('ok');
+});
+
 /** A chain of subsets, each of the one before. */
 function chain(steps: number): string {
   const lines = [

@@ -41,6 +41,12 @@ test.each(cases)('$folder/$file', ({ folder, file }) => {
   expect(`${output}\n`).toBe(readFileSync(expected, 'utf8'));
 });
 
-test('every rule has golden files', () => {
+test('every rule has golden files and, but for source and yaml, a file of its own', () => {
   expect(folders).toEqual([...RULES, 'valid'].sort());
+  const files = readdirSync(path.join(import.meta.dirname, '../../language/checks'));
+  expect(files.sort()).toEqual(
+    RULES.slice(2)
+      .map((rule) => `${rule}.ts`)
+      .sort(),
+  );
 });

@@ -1,12 +1,12 @@
-import type { RetryPolicy } from '../../plan/plan.ts';
-import type { LocatedEntry } from '../located.ts';
-import { valueRange } from '../located.ts';
-import type { Reporter } from '../reporter.ts';
-import type { Range } from '../source-text.ts';
-import { formatDuration, readDuration } from './duration.ts';
-import { readCount } from './limit.ts';
-import { checkUnknownKeys } from './unknown-key.ts';
-import { readMap } from './value-type.ts';
+import type { RetryPolicy } from '../plan/plan.ts';
+import type { LocatedEntry } from './located.ts';
+import { valueRange } from './located.ts';
+import type { Reporter } from './reporter.ts';
+import type { Range } from './source-text.ts';
+import { formatDuration, readDuration } from './checks/duration.ts';
+import { readCount } from './checks/limit.ts';
+import { checkUnknownKeys } from './checks/unknown-key.ts';
+import { readMap } from './checks/value-type.ts';
 
 export const DEFAULT_RETRY: RetryPolicy = {
   maxAttempts: 5,
