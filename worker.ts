@@ -1,31 +1,30 @@
 import { fileURLToPath } from 'node:url';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities/activities.ts';
 import { catalog } from './activities/catalog.ts';
 import { sweepWorkFolders, workRoot } from './activities/work-folders.ts';
-import { explainConnectionError } from './cli/connection.ts';
-import { parseWorkerOptions } from './cli/worker-options.ts';
+import { describeError } from './cli/error-report.ts';
+import { connectWorker } from './cli/worker-connection.ts';
 import { temporalLogger } from './cli/worker-log.ts';
+import { parseWorkerOptions } from './cli/worker-options.ts';
 import { Failure } from './plan/failures.ts';
 import { CONTROL_QUEUE, trainQueue, WORK_QUEUE } from './plan/names.ts';
 import { openStore, storeUrlFromEnvironment } from './store/open.ts';
 
 const options = parseWorkerOptions(process.argv);
 const log = pino({ base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+process.on('uncaughtException', (error) => {
+  log.fatal(describeError(error));
+  process.exit(1);
+});
 
 // Shutdown is ours: Temporal's grace time only delays cancellation, so running steps are told at
 // once, checkpoint, and hand over; the grace time is the outer limit.
 const shutdown = new AbortController();
 Runtime.install({ shutdownSignals: [], logger: temporalLogger(log) });
 
-const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
-const connection = await NativeConnection.connect(connectionOptions).catch((error: unknown) => {
-  log.fatal(explainConnectionError(error, connectionOptions.address));
-  process.exit(1);
-});
-
+const { connection, namespace, address } = await connectWorker();
 await sweepWorkFolders(process.env);
 const activities = createActivities({
   store: await openStore(storeUrlFromEnvironment(process.env)),
@@ -71,7 +70,7 @@ for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
 }
 const running = Promise.all(workers.map((worker) => worker.run()));
 const queues = workers.map((worker) => worker.options.taskQueue);
-log.info({ queues, namespace, server: connectionOptions.address }, 'worker ready');
+log.info({ queues, namespace, server: address }, 'worker ready');
 process.send?.({ kind: 'ready', queues });
 await running;
 await connection.close();

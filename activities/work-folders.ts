@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 
 /** Folder of what attempts write before it is in the store: `$RETUNE_HOME/work`. */
 export function workRoot(env: Readonly<Record<string, string | undefined>>): string {
-  return resolve(env['RETUNE_HOME'] ?? '.retune', 'work');
+  return resolve(env['RETUNE_HOME'] || '.retune', 'work');
 }
 
 /** A new folder for one attempt; its name says which process it belongs to. */

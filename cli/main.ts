@@ -12,14 +12,14 @@ program
   .command('check')
   .description('check a pipeline file; exit code 1 on findings, 2 when it cannot be read')
   .argument('<file>')
-  .option('-p, --param <name=value...>', 'a param of the submission')
+  .option('-p, --param <name=value>', 'a param of the submission; again for more', collect)
   .option('--json', 'findings as JSON')
   .action(async (file, options) => end((await import('./commands/check.ts')).check(file, options)));
 program
   .command('run')
   .description('submit a pipeline and follow it; exit code 0 completed, 1 failed, 3 paused')
   .argument('<file>')
-  .option('-p, --param <name=value...>', 'a param of the submission')
+  .option('-p, --param <name=value>', 'a param of the submission; again for more', collect)
   .option('--id <id>', 'workflow id; an ended run of that id continues where it stopped')
   .option('--from <step>', 'run this step and what depends on it again')
   .option('--force', 'run every step again')
@@ -82,6 +82,10 @@ program
   .description("Temporal server with its web UI and a worker, until Ctrl-C ('npm run dev')")
   .action(async () => end((await import('./commands/dev.ts')).dev()));
 
+function collect(value: string, earlier: readonly string[] = []): readonly string[] {
+  return [...earlier, value];
+}
+
 async function end(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;
 }
@@ -93,10 +97,13 @@ try {
 }
 
 async function fail(error: unknown): Promise<number> {
-  if (error instanceof CommanderError) return error.exitCode;
+  const isUsage = error instanceof CommanderError;
+  if (isUsage && error.exitCode === 0) return 0;
   if (process.argv.includes('--json')) {
     const type = error instanceof Failure ? error.type : 'Error';
-    printJson({ error: { type, message: error instanceof Error ? error.message : String(error) } });
+    const message = error instanceof Error ? error.message : String(error);
+    printJson({ error: { type, message: message.replace(/^error: /, '') } });
   }
+  if (isUsage) return error.exitCode;
   return (await import('./error-report.ts')).reportError(error);
 }

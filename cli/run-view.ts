@@ -6,7 +6,8 @@ import type { RunState, RunStatus, StepId, StepState } from '../plan/plan.ts';
 import { emptyRunState } from '../plan/run-state.ts';
 import { getRun } from '../store/runs.ts';
 import type { Store } from '../store/store.ts';
-import { CommandError, type Connected } from './connection.ts';
+import { CommandError } from './command-error.ts';
+import type { Connected } from './connection.ts';
 import { hasPoller, workerCommand } from './task-queues.ts';
 
 /** A step that waits this long for a worker is worth looking at its queue. */

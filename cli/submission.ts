@@ -8,7 +8,8 @@ import type { PipelineOptions } from '../activities/contract.ts';
 import { CONTROL_QUEUE, PIPELINE_WORKFLOW, trainQueue, WORK_QUEUE } from '../plan/names.ts';
 import type { Plan } from '../plan/plan.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CommandError, type Connected } from './connection.ts';
+import { CommandError } from './command-error.ts';
+import type { Connected } from './connection.ts';
 import { hasPoller, workerCommand } from './task-queues.ts';
 
 /** A worker that is just starting may take this long to poll. */

@@ -2,7 +2,7 @@ import { fork } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CommandError } from './connection.ts';
+import { CommandError } from './command-error.ts';
 
 const WORKER = fileURLToPath(new URL('../worker.ts', import.meta.url));
 const LOG_TAIL_LINES = 15;

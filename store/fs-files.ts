@@ -28,17 +28,21 @@ export async function syncFolder(path: string): Promise<void> {
  */
 export async function ensureFolder(path: string): Promise<void> {
   try {
+    await makeFolder(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+    await ensureFolder(dirname(path));
+    // Once: some file systems, such as /proc, say ENOENT for ever.
+    await makeFolder(path);
+  }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
     await mkdir(path);
   } catch (error) {
-    switch (errorCode(error)) {
-      case 'EEXIST':
-        return;
-      case 'ENOENT':
-        await ensureFolder(dirname(path));
-        return ensureFolder(path);
-      default:
-        throw error;
-    }
+    if (errorCode(error) === 'EEXIST') return;
+    throw error;
   }
   await syncFolder(dirname(path));
 }

@@ -39,7 +39,7 @@ async function makeFolders(root: string): Promise<void> {
     await sweepTemporary(root);
   } catch (error) {
     const code = errorCode(error);
-    if (code === 'EEXIST' || code === 'ENOTDIR') {
+    if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'ENOENT') {
       throw new Failure(
         'InvalidInput',
         `the store ${root} is not a folder: set RETUNE_STORE to a new or an existing folder`,

@@ -1,5 +1,5 @@
 import { WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
-import { CommandError } from '../connection.ts';
+import { CommandError } from '../command-error.ts';
 import { printJson, printLines } from '../output.ts';
 import { unknownRun, viewRun } from '../run-view.ts';
 import { withServer } from './session.ts';

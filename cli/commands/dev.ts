@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { CommandError } from '../connection.ts';
+import { CommandError } from '../command-error.ts';
 import { interruption, startLocalStack } from '../local-stack.ts';
 import { printLines } from '../output.ts';
 

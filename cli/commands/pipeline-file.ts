@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { JsonObject } from '../../plan/json.ts';
 import { readParamTexts } from '../../language/param-texts.ts';
-import { CommandError } from '../connection.ts';
+import { CommandError } from '../command-error.ts';
 import { userPath } from '../user-path.ts';
 
 export interface PipelineFile {

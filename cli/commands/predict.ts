@@ -7,7 +7,7 @@ import { writeTokenizedSplit } from '../../data/tokenized-dataset.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
 import { resolveModel } from '../../store/registry.ts';
 import { runJob } from '../../training/process.ts';
-import { CommandError } from '../connection.ts';
+import { CommandError } from '../command-error.ts';
 import { printJson, printLines, table } from '../output.ts';
 import { openUserStore } from './session.ts';
 

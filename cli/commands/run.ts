@@ -1,7 +1,7 @@
 import { catalog } from '../../activities/catalog.ts';
 import { compile, formatDiagnostics } from '../../language/compile.ts';
 import { fromProblem } from '../../language/options.ts';
-import { CommandError } from '../connection.ts';
+import { CommandError } from '../command-error.ts';
 import { printLines } from '../output.ts';
 import { requireWorkers, submit } from '../submission.ts';
 import { followSubmission, type SubmissionFlags } from './follow-submission.ts';
