@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { ensureTemporalCli } from '../setup/temporal-cli.mjs';
+import { CommandError } from './command-error.ts';
 import { startTemporalServer, type TemporalServer } from './temporal-server.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 
@@ -13,9 +15,16 @@ export interface LocalStackOptions {
 export interface LocalStack {
   readonly home: string;
   readonly server: TemporalServer;
-  readonly worker: WorkerProcess;
+  /** Process id of the worker that serves now. */
+  workerPid(): number;
+  /** Rejects when the server ends by itself, or the worker does so again and again. */
+  readonly failed: Promise<never>;
   stop(): Promise<void>;
 }
+
+/** A worker that ends sooner than this after its start would do so again. */
+const SHORT_LIFE_MS = 10_000;
+const MAX_SHORT_LIVES = 3;
 
 /** Folder of everything that Retune keeps: `$RETUNE_HOME`, or ./.retune. */
 function retuneHome(): string {
@@ -45,15 +54,24 @@ export async function startLocalStack(
   try {
     signal.throwIfAborted();
     options.onStep?.('starting the worker');
-    const worker = await startWorker({
-      address: server.address,
-      logFile: join(logs, 'worker.log'),
-      env: { ...process.env, RETUNE_HOME: home },
+    const start = (): Promise<WorkerProcess> =>
+      startWorker({
+        address: server.address,
+        logFile: join(logs, 'worker.log'),
+        env: { ...process.env, RETUNE_HOME: home },
+      });
+    const worker = new SupervisedWorker(await start(), start, (text) => options.onStep?.(text));
+    const serverFailed = server.exited.then(() => {
+      throw new CommandError(`the Temporal server ended by itself: see ${logs}/temporal.log`);
     });
+    const failed = Promise.race([serverFailed, worker.failed]);
+    // Whoever waits for it hears of it; after `stop` nobody does.
+    failed.catch(() => undefined);
     return {
       home,
       server,
-      worker,
+      failed,
+      workerPid: () => worker.pid,
       async stop() {
         await worker.stop();
         await server.stop();
@@ -62,6 +80,52 @@ export async function startLocalStack(
   } catch (error) {
     await server.stop();
     throw error;
+  }
+}
+
+/** Keeps a worker up: one that was killed is replaced, and the next one continues its steps. */
+class SupervisedWorker {
+  readonly failed: Promise<never>;
+  readonly #start: () => Promise<WorkerProcess>;
+  readonly #say: (text: string) => void;
+  #worker: WorkerProcess;
+  #isStopping = false;
+
+  constructor(
+    worker: WorkerProcess,
+    start: () => Promise<WorkerProcess>,
+    say: (text: string) => void,
+  ) {
+    this.#worker = worker;
+    this.#start = start;
+    this.#say = say;
+    this.failed = this.#supervise();
+  }
+
+  get pid(): number {
+    return this.#worker.pid;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#worker.stop();
+  }
+
+  async #supervise(): Promise<never> {
+    for (let shortLives = 0; ;) {
+      const startedAt = performance.now();
+      await this.#worker.exited;
+      // Asked to: there is nothing to report any more.
+      if (this.#isStopping) return new Promise(() => undefined);
+      shortLives = performance.now() - startedAt < SHORT_LIFE_MS ? shortLives + 1 : 0;
+      if (shortLives === MAX_SHORT_LIVES) {
+        throw new CommandError(`the worker ended ${shortLives} times in a row: see its log`);
+      }
+      this.#say('the worker ended by itself: starting another');
+      this.#worker = await this.#start();
+      if (this.#isStopping) await this.#worker.stop();
+      else this.#say(`worker pid ${this.#worker.pid} goes on`);
+    }
   }
 }
 
@@ -75,4 +139,9 @@ export function interruption(): AbortSignal {
     });
   }
   return controller.signal;
+}
+
+/** Resolves once the signal has aborted. */
+export async function interrupted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
 }

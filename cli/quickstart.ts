@@ -39,7 +39,10 @@ async function quickstart(): Promise<number> {
     const store = await openUserStore();
     const connected = await connect();
     try {
-      return await runPipeline(connected, store, { home: stack.home, startedAt, signal });
+      const run = runPipeline(connected, store, { home: stack.home, startedAt, signal });
+      // When the stack fails first, what the run then meets is no news.
+      run.catch(() => undefined);
+      return await Promise.race([run, stack.failed]);
     } finally {
       await connected.close();
     }

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { CommandError } from '../command-error.ts';
-import { interruption, startLocalStack } from '../local-stack.ts';
+import { interrupted, interruption, startLocalStack } from '../local-stack.ts';
 import { printLines } from '../output.ts';
 
 const DEFAULT_PORT = 7233;
@@ -21,7 +19,7 @@ export async function dev(): Promise<number> {
     '',
     `Temporal server  ${stack.server.address}  (namespace default)`,
     `web UI           ${stack.server.uiUrl ?? ''}`,
-    `worker           pid ${stack.worker.pid}, queues retune, retune-work, retune-train-cpu`,
+    `worker           pid ${stack.workerPid()}, queues retune, retune-work, retune-train-cpu`,
     `state            ${stack.home}`,
     '',
     'submit a pipeline from another terminal:',
@@ -30,14 +28,7 @@ export async function dev(): Promise<number> {
     'Ctrl-C stops all of it; runs continue at the next start.',
   ]);
   try {
-    const ended = await Promise.race([
-      once(signal, 'abort').then(() => 'interrupted' as const),
-      stack.worker.exited.then(() => 'the worker' as const),
-      stack.server.exited.then(() => 'the Temporal server' as const),
-    ]);
-    if (ended !== 'interrupted') {
-      throw new CommandError(`${ended} ended by itself: see ${stack.home}/logs`);
-    }
+    await Promise.race([interrupted(signal), stack.failed]);
     printLines(['', 'stopping: running steps checkpoint first']);
     return 0;
   } finally {
