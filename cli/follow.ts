@@ -3,9 +3,9 @@ import logUpdate from 'log-update';
 import type { RunStatus } from '../plan/plan.ts';
 import type { Store } from '../store/store.ts';
 import type { Connected } from './connection.ts';
-import { renderProgress, renderRun } from './output.ts';
+import { renderProgress, renderRun, runTitle, stepRemark } from './output.ts';
 import { viewRun, type RunView } from './run-view.ts';
-import { workerCommand } from './task-queues.ts';
+import { waitingNote } from './task-queues.ts';
 
 const POLL_MS = 500;
 /** Lines of progress while a step runs come this far apart, where there is no terminal. */
@@ -37,16 +37,16 @@ export async function followRun(
   }
 }
 
-function showTable({ id, state, live, waiting }: RunView): void {
-  const lines = renderRun(id, state, live);
-  if (waiting.some(({ step }) => step === '')) lines.push(noControlWorker(waiting));
-  logUpdate(lines.join('\n'));
+function showTable(view: RunView): void {
+  const waiting = waitingRun(view);
+  const lines = renderRun(view.id, view.state, view.live);
+  logUpdate([...lines, ...(waiting === undefined ? [] : [waiting])].join('\n'));
 }
 
-function noControlWorker(waiting: RunView['waiting']): string {
-  const [first] = waiting;
-  const queue = first?.queue ?? '';
-  return `waiting: no worker on ${queue} (start one: ${workerCommand(queue)})`;
+/** A note on the run itself; that of a step stands beside the step. */
+function waitingRun({ waiting }: RunView): string | undefined {
+  const run = waiting.find(({ step }) => step === '');
+  return run && waitingNote(run.queue);
 }
 
 /** Prints what changed since the last look, a line each. */
@@ -58,14 +58,18 @@ function showLines(): (view: RunView) => void {
     seen.set(key, line);
     process.stdout.write(`${line}\n`);
   };
-  return ({ id, state, live, waiting }) => {
-    say('', `run ${id} (${state.name}): ${state.status}`);
-    for (const [step, { status, note, error }] of Object.entries(state.steps)) {
-      if (status === 'pending') continue;
-      const remark = error?.message ?? note;
-      say(step, `  ${step}: ${status}${remark ? `: ${remark}` : ''}`);
+  return (view) => {
+    const { id, state, live } = view;
+    const title = `${runTitle(id, state)}: ${state.status}`;
+    if (state.status === 'running' && state.name !== '') say('', title);
+    for (const [name, step] of Object.entries(state.steps)) {
+      if (step.status === 'pending') continue;
+      const remark = stepRemark(step);
+      say(name, `  ${name}: ${step.status}${remark ? `: ${remark}` : ''}`);
     }
-    if (waiting.some(({ step }) => step === '')) say('waiting', noControlWorker(waiting));
+    const waiting = waitingRun(view);
+    if (waiting !== undefined) say('waiting', waiting);
+    if (state.status !== 'running') say('', title);
     if (Date.now() - lastProgress < PROGRESS_LINE_MS) return;
     for (const [step, details] of Object.entries(live)) {
       const progress = renderProgress(details);

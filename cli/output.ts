@@ -52,7 +52,7 @@ export function renderRun(
       step,
       status,
       duration({ status, ...rest }, now),
-      remark({ status, ...rest }, live[step]),
+      stepRemark({ status, ...rest }, live[step]),
     ]),
   ]);
   const painted = rows.map((row, index) => {
@@ -61,7 +61,13 @@ export function renderRun(
       ? pc.dim(row)
       : row.replace(` ${status}`, ` ${PAINT[status](status)}`);
   });
-  return [`run ${pc.bold(id)} (${state.name}): ${state.status}`, ...painted];
+  const title = `${runTitle(pc.bold(id), state)}: ${state.status}`;
+  return entries.length === 0 ? [title] : [title, ...painted];
+}
+
+/** `run ID (PIPELINE)`; the pipeline's name is unknown until it compiles. */
+export function runTitle(id: string, { name }: RunState): string {
+  return name === '' ? `run ${id}` : `run ${id} (${name})`;
 }
 
 function duration(step: StepState, now: number): string {
@@ -70,23 +76,33 @@ function duration(step: StepState, now: number): string {
   return `${(((step.endedAt ?? now) - step.startedAt) / 1000).toFixed(1)}s`;
 }
 
-function remark(step: StepState, live: JsonObject | undefined): string {
+/** What is worth saying of a step in one line: why it failed, its progress, or what came of it. */
+export function stepRemark(step: StepState, live?: JsonObject): string {
   if (step.error) return firstLine(step.error.message);
   if (step.note) return step.note;
-  if (step.status === 'running' && live) return renderProgress(live);
-  if (step.attempt > 1) return `attempt ${step.attempt}`;
-  return renderOutputs(step.outputs ?? {});
+  const progress = step.status === 'running' && live ? renderProgress(live) : '';
+  const parts = [
+    step.attempt > 1 ? `attempt ${step.attempt}` : '',
+    progress || renderOutputs(step.outputs ?? {}),
+  ];
+  return parts.filter((part) => part !== '').join(', ');
 }
 
-/** Scalars and short metrics of a step's outputs; digests by their first digits. */
+/** Scalars of a step's outputs and metrics, but digests. */
 function renderOutputs(outputs: JsonObject): string {
-  const parts = Object.entries(outputs).flatMap(([name, value]) => {
+  const line = scalarsOf(outputs).join(', ');
+  return line.length > 90 ? `${line.slice(0, 89)}…` : line;
+}
+
+function scalarsOf(values: JsonObject): string[] {
+  return Object.entries(values).flatMap(([name, value]) => {
     if (typeof value === 'string' && value.startsWith('sha256:')) return [];
+    if (name === 'metrics' && typeof value === 'object' && value !== null) {
+      return scalarsOf(value as JsonObject);
+    }
     const text = renderValue(value);
     return text === undefined ? [] : [`${name} ${text}`];
   });
-  const line = parts.join(', ');
-  return line.length > 90 ? `${line.slice(0, 89)}…` : line;
 }
 
 function renderValue(value: JsonValue): string | undefined {

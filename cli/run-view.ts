@@ -1,18 +1,20 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
-import { CONTROL_QUEUE, STATE_QUERY } from '../plan/names.ts';
+import { CONTROL_QUEUE, STATE_QUERY, stepOfActivity } from '../plan/names.ts';
 import type { RunState, RunStatus, StepId, StepState } from '../plan/plan.ts';
 import { emptyRunState } from '../plan/run-state.ts';
 import { getRun } from '../store/runs.ts';
 import type { Store } from '../store/store.ts';
 import { CommandError } from './command-error.ts';
 import type { Connected } from './connection.ts';
-import { hasPoller, workerCommand } from './task-queues.ts';
+import { hasPoller, waitingNote } from './task-queues.ts';
 
 /** A step that waits this long for a worker is worth looking at its queue. */
 const WAIT_BEFORE_NOTE_MS = 30_000;
 const QUERY_DEADLINE_MS = 5_000;
+/** temporal.api.enums.v1.PendingActivityState */
+const ACTIVITY_SCHEDULED = 1;
 
 export interface RunView {
   readonly id: string;
@@ -100,19 +102,19 @@ interface Pending {
   readonly waiting: { step: StepId; queue: string }[];
 }
 
+/** Steps as the server sees them: attempts, live details, what failed last, who waits for a worker. */
 async function pendingSteps(
   connected: Connected,
-  description: WorkflowExecutionDescription,
+  { raw }: WorkflowExecutionDescription,
   states: RunState['steps'],
 ): Promise<Pending> {
   const pending: Pending = { live: {}, steps: { ...states }, waiting: [] };
-  const now = Date.now();
-  for (const activity of description.raw.pendingActivities ?? []) {
-    const step = activity.activityId ?? '';
+  for (const activity of raw.pendingActivities ?? []) {
+    const step = stepOfActivity(activity.activityId ?? '');
     const state = states[step];
     if (state === undefined) continue;
     const details = heartbeatDetails(activity.heartbeatDetails?.payloads?.[0]);
-    pending.live[step] = details;
+    if (Object.keys(details).length > 0) pending.live[step] = details;
     const { attempt } = details;
     const failure = activity.lastFailure?.message;
     pending.steps[step] = {
@@ -121,23 +123,32 @@ async function pendingSteps(
       ...(failure && { note: `trying again after: ${failure}` }),
     };
     const queue = activity.activityOptions?.taskQueue?.name;
-    const since = Number(activity.scheduledTime?.seconds ?? 0) * 1000;
-    const isScheduled = activity.lastStartedTime == null || activity.currentRetryInterval == null;
-    if (!queue || activity.state !== 1 || !isScheduled || now - since < WAIT_BEFORE_NOTE_MS)
-      continue;
-    if (await hasPoller(connected, queue, 'activity')) continue;
+    if (!queue || !waitsLong(activity) || (await hasPoller(connected, queue, 'activity'))) continue;
     pending.waiting.push({ step, queue });
-    const note = `waiting: no worker on ${queue} (start one: ${workerCommand(queue)})`;
-    pending.steps[step] = { ...state, note };
+    pending.steps[step] = { ...state, note: waitingNote(queue) };
   }
-  const scheduled = Number(description.raw.pendingWorkflowTask?.scheduledTime?.seconds ?? 0) * 1000;
-  const isStarted = description.raw.pendingWorkflowTask?.startedTime != null;
-  if (scheduled > 0 && !isStarted && now - scheduled >= WAIT_BEFORE_NOTE_MS) {
-    if (!(await hasPoller(connected, CONTROL_QUEUE, 'workflow'))) {
-      pending.waiting.push({ step: '', queue: CONTROL_QUEUE });
-    }
+  const { scheduledTime, startedTime } = raw.pendingWorkflowTask ?? {};
+  const isWaiting = scheduledTime != null && startedTime == null && isLongAgo(scheduledTime);
+  if (isWaiting && !(await hasPoller(connected, CONTROL_QUEUE, 'workflow'))) {
+    pending.waiting.push({ step: '', queue: CONTROL_QUEUE });
   }
   return pending;
+}
+
+type Description = WorkflowExecutionDescription['raw'];
+type PendingActivity = NonNullable<Description['pendingActivities']>[number];
+
+/** Whether it has been ready for a worker, not in the pause before a retry, for long. */
+function waitsLong({ state, scheduledTime, lastAttemptCompleteTime }: PendingActivity): boolean {
+  if (state !== ACTIVITY_SCHEDULED || scheduledTime == null) return false;
+  return (
+    isLongAgo(scheduledTime) &&
+    (lastAttemptCompleteTime == null || isLongAgo(lastAttemptCompleteTime))
+  );
+}
+
+function isLongAgo({ seconds }: NonNullable<PendingActivity['scheduledTime']>): boolean {
+  return Date.now() - Number(seconds ?? 0) * 1000 >= WAIT_BEFORE_NOTE_MS;
 }
 
 function heartbeatDetails(

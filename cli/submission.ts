@@ -6,7 +6,8 @@ import {
 } from '@temporalio/client';
 import type { PipelineOptions } from '../activities/contract.ts';
 import { CONTROL_QUEUE, PIPELINE_WORKFLOW, trainQueue, WORK_QUEUE } from '../plan/names.ts';
-import type { Plan } from '../plan/plan.ts';
+import { evaluateTemplate, references } from '../plan/expressions.ts';
+import type { Plan, Template } from '../plan/plan.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError } from './command-error.ts';
 import type { Connected } from './connection.ts';
@@ -63,13 +64,23 @@ export async function isRunning({ client }: Connected, id: string): Promise<bool
 function queuesOf(plan: Plan): readonly { queue: string; type: 'workflow' | 'activity' }[] {
   const queues = new Set<string>();
   for (const { role, runsOn } of plan.steps) {
+    const label = role === 'train' ? knownLabel(runsOn, plan) : undefined;
     if (role === 'work') queues.add(WORK_QUEUE);
-    else if (typeof runsOn === 'string' && !runsOn.includes('${{')) queues.add(trainQueue(runsOn));
+    else if (label !== undefined) queues.add(trainQueue(label));
   }
   return [
     { queue: CONTROL_QUEUE, type: 'workflow' },
     ...[...queues].map((queue) => ({ queue, type: 'activity' as const })),
   ];
+}
+
+/** The worker label of a step, when its expressions read nothing but what the submission says. */
+function knownLabel(runsOn: Template, { params, env }: Plan): string | undefined {
+  const isKnown = references(runsOn).every(
+    ({ context }) => context === 'params' || context === 'env',
+  );
+  const label = isKnown ? evaluateTemplate(runsOn, { params, env }) : undefined;
+  return typeof label === 'string' ? label : undefined;
 }
 
 /**

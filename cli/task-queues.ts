@@ -28,3 +28,8 @@ export function workerCommand(queue: string): string {
   if (queue === WORK_QUEUE) return 'npm run worker -- --roles work';
   return `npm run worker -- --roles train --labels ${queue.replace(/^retune-train-/, '')}`;
 }
+
+/** What is shown of a run or a step that no worker takes. */
+export function waitingNote(queue: string): string {
+  return `waiting: no worker on ${queue} (start one: ${workerCommand(queue)})`;
+}

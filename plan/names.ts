@@ -1,4 +1,5 @@
 /** Names that go over the wire: workflow types, queues, messages, activities. Nowhere else. */
+import type { StepId } from './plan.ts';
 
 export const PIPELINE_WORKFLOW = 'pipeline';
 
@@ -13,3 +14,15 @@ export function trainQueue(label: string): string {
 }
 
 export const STATE_QUERY = 'state';
+
+const REVISION = ':revision';
+
+/** Id of the activity that asks a source step's upstream for its revision. */
+export function revisionActivity(step: StepId): string {
+  return `${step}${REVISION}`;
+}
+
+/** The step that an activity id belongs to: a step's own activity has the step's id. */
+export function stepOfActivity(activityId: string): StepId {
+  return activityId.endsWith(REVISION) ? activityId.slice(0, -REVISION.length) : activityId;
+}

@@ -13,7 +13,7 @@ import type {
   SourceActivities,
   StepActivities,
 } from '../activities/contract.ts';
-import { WORK_QUEUE } from '../plan/names.ts';
+import { revisionActivity, WORK_QUEUE } from '../plan/names.ts';
 
 /** Short work beside the workflow: no round trip through a queue. */
 export const control = proxyLocalActivities<ControlActivities>({
@@ -37,7 +37,7 @@ const steps = proxyActivities<StepActivities>(DURABLE);
 
 export async function resolveSource(input: ResolveSourceInput): Promise<ResolveSourceResult> {
   const options = {
-    activityId: `${input.stepId}:revision`,
+    activityId: revisionActivity(input.stepId),
     summary: `${input.stepId}: revision`,
   };
   return source.resolveSource.executeWithOptions(options, [input]);

@@ -1,7 +1,7 @@
 import { withServer } from './session.ts';
 import { printJson, printLines, renderRun } from '../output.ts';
 import { viewRun } from '../run-view.ts';
-import { workerCommand } from '../task-queues.ts';
+import { waitingNote } from '../task-queues.ts';
 
 /** `retune show ID` */
 export async function show(id: string, { json }: { json?: boolean }): Promise<number> {
@@ -13,7 +13,7 @@ export async function show(id: string, { json }: { json?: boolean }): Promise<nu
     }
     printLines(renderRun(id, state, live));
     for (const { step, queue } of waiting) {
-      if (step === '') printLines([`waiting: no worker on ${queue}: ${workerCommand(queue)}`]);
+      if (step === '') printLines([waitingNote(queue)]);
     }
     for (const [step, { error }] of Object.entries(state.steps)) {
       if (error) printLines(['', `step '${step}' failed (${error.type}):`, error.message]);
