@@ -3,7 +3,7 @@ import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/e
 import { CommandError } from './command-error.ts';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
-const DEFAULT_NAMESPACE = 'default';
+export const DEFAULT_NAMESPACE = 'default';
 /** https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const GRPC_NOT_FOUND = 5;
 
@@ -40,8 +40,9 @@ export function serverConfiguration(): ServerConfiguration {
 }
 
 /** @throws CommandError when the server does not answer, or has no such namespace */
-export async function connect(): Promise<Connected> {
-  const { connectionOptions, namespace } = serverConfiguration();
+export async function connect(
+  { connectionOptions, namespace }: ServerConfiguration = serverConfiguration(),
+): Promise<Connected> {
   const { address } = connectionOptions;
   try {
     const connection = await Connection.connect({ ...connectionOptions, connectTimeout: '5s' });

@@ -1,7 +1,7 @@
 import { isGrpcServiceError } from '@temporalio/client';
 import { Failure } from '../plan/failures.ts';
 import { SetupError } from '../setup/console.mjs';
-import { CommandError } from './command-error.ts';
+import { CommandError, INTERRUPTED_EXIT_CODE, InterruptedError } from './command-error.ts';
 import { TemporalServerError } from './temporal-server.ts';
 
 /** What a person can act on is said in its own words; anything else is ours, with its stack. */
@@ -23,6 +23,10 @@ export function describeError(error: unknown): string {
 
 /** Prints an error to stderr. @returns the exit code */
 export function reportError(error: unknown): number {
+  if (error instanceof InterruptedError) {
+    process.stderr.write('interrupted\n');
+    return INTERRUPTED_EXIT_CODE;
+  }
   process.stderr.write(`error: ${describeError(error)}\n`);
   return 1;
 }

@@ -1,8 +1,14 @@
 import { once } from 'node:events';
+import { devNull } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensureTemporalCli } from '../setup/temporal-cli.mjs';
-import { CommandError } from './command-error.ts';
-import { startTemporalServer, type TemporalServer } from './temporal-server.ts';
+import { CommandError, INTERRUPTED_EXIT_CODE, InterruptedError } from './command-error.ts';
+import { DEFAULT_NAMESPACE } from './connection.ts';
+import {
+  environmentWithoutTemporal,
+  startTemporalServer,
+  type TemporalServer,
+} from './temporal-server.ts';
 import { startWorker, type WorkerProcess } from './worker-process.ts';
 
 export interface LocalStackOptions {
@@ -56,9 +62,8 @@ export async function startLocalStack(
     options.onStep?.('starting the worker');
     const start = (): Promise<WorkerProcess> =>
       startWorker({
-        address: server.address,
         logFile: join(logs, 'worker.log'),
-        env: { ...process.env, RETUNE_HOME: home },
+        env: { ...environmentOfLocalServer(server.address), RETUNE_HOME: home },
       });
     const worker = new SupervisedWorker(await start(), start, (text) => options.onStep?.(text));
     const serverFailed = server.exited.then(() => {
@@ -81,6 +86,17 @@ export async function startLocalStack(
     await server.stop();
     throw error;
   }
+}
+
+/** This process's environment, but with this server in place of the one that it may name. */
+function environmentOfLocalServer(address: string): NodeJS.ProcessEnv {
+  return {
+    ...environmentWithoutTemporal(),
+    TEMPORAL_ADDRESS: address,
+    TEMPORAL_NAMESPACE: DEFAULT_NAMESPACE,
+    // Not the person's own temporal.toml.
+    TEMPORAL_CONFIG_FILE: devNull,
+  };
 }
 
 /** Keeps a worker up: one that was killed is replaced, and the next one continues its steps. */
@@ -134,8 +150,8 @@ export function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(event, () => {
-      if (controller.signal.aborted) process.exit(130);
-      controller.abort(new Error('interrupted'));
+      if (controller.signal.aborted) process.exit(INTERRUPTED_EXIT_CODE);
+      controller.abort(new InterruptedError());
     });
   }
   return controller.signal;

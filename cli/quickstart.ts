@@ -7,7 +7,8 @@ import type { ArtifactDigest, RunState } from '../plan/plan.ts';
 import { exportArtifact } from '../store/artifacts.ts';
 import type { Store } from '../store/store.ts';
 import { openUserStore } from './commands/session.ts';
-import { connect, type Connected } from './connection.ts';
+import { INTERRUPTED_EXIT_CODE } from './command-error.ts';
+import { connect, DEFAULT_NAMESPACE, type Connected } from './connection.ts';
 import { reportError } from './error-report.ts';
 import { exitCodeOf, followRun } from './follow.ts';
 import { interruption, startLocalStack } from './local-stack.ts';
@@ -26,7 +27,6 @@ interface QuickstartOutputs {
 
 const PIPELINE = 'pipelines/quickstart.yaml';
 const RUN_ID = 'quickstart';
-const INTERRUPTED_EXIT_CODE = 130;
 
 /** `npm start`: server, worker, the quickstart pipeline with live progress, what came of it. */
 async function quickstart(): Promise<number> {
@@ -35,9 +35,11 @@ async function quickstart(): Promise<number> {
   const say = (text: string): void => printLines([pc.dim(`${text} ...`)]);
   const stack = await startLocalStack({ port: 'free', onStep: say }, signal);
   try {
-    process.env['TEMPORAL_ADDRESS'] = stack.server.address;
     const store = await openUserStore();
-    const connected = await connect();
+    const connected = await connect({
+      connectionOptions: { address: stack.server.address },
+      namespace: DEFAULT_NAMESPACE,
+    });
     try {
       const run = runPipeline(connected, store, { home: stack.home, startedAt, signal });
       // When the stack fails first, what the run then meets is no news.

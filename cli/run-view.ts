@@ -46,6 +46,33 @@ export async function viewRun(connected: Connected, store: Store, id: string): P
   return { id, state: { ...state, status, steps }, live, waiting };
 }
 
+/**
+ * What `--json` prints of a run: { name, status, steps: { ID: { status, attempt, fingerprint,
+ * outputs, error } }, outputs }. Beside these a step has a `note` where there is something to say,
+ * a running one `live` details (step, loss, learning_rate, tokens_per_second, eta_seconds), and a
+ * run an `error` where it failed.
+ */
+export function runDocument({ state, live }: RunView): JsonObject {
+  const steps = Object.entries(state.steps).map(([id, step]): [StepId, JsonObject] => {
+    const { status, attempt, fingerprint = null, outputs = {}, error, note } = step;
+    const details = status === 'running' ? live[id] : undefined;
+    return [
+      id,
+      {
+        ...{ status, attempt, fingerprint, outputs },
+        error: error ? { ...error } : null,
+        ...(note !== undefined && { note }),
+        ...(details && { live: details }),
+      },
+    ];
+  });
+  const { name, status, outputs, error } = state;
+  return {
+    ...{ name, status, steps: Object.fromEntries(steps), outputs },
+    ...(error && { error: { ...error } }),
+  };
+}
+
 export function unknownRun(id: string): CommandError {
   return new CommandError(`no run '${id}': 'retune list' shows the runs there are`);
 }

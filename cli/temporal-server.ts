@@ -210,8 +210,8 @@ function serverArguments(options: TemporalServerOptions, ports: Ports): string[]
   ];
 }
 
-/** TEMPORAL_ADDRESS and the like say where clients connect to; this server is told all by its flags. */
-function environmentWithoutTemporal(): NodeJS.ProcessEnv {
+/** TEMPORAL_ADDRESS and the like say where clients connect to; a local server is told all by its flags. */
+export function environmentWithoutTemporal(): NodeJS.ProcessEnv {
   return Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('TEMPORAL_')),
   );

@@ -10,12 +10,11 @@ const LOG_TAIL_LINES = 15;
 const STOP_TIMEOUT_MS = 65_000;
 
 export interface WorkerProcessOptions {
-  /** host:port of the Temporal server. */
-  readonly address: string;
   /** What the worker prints; appended to. */
   readonly logFile: string;
   readonly args?: readonly string[];
-  readonly env?: NodeJS.ProcessEnv;
+  /** All of it: which server, which store. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 export interface WorkerProcess {
@@ -32,12 +31,12 @@ export interface WorkerProcess {
  * @throws CommandError with the end of its log, when it ends before it serves
  */
 export async function startWorker(options: WorkerProcessOptions): Promise<WorkerProcess> {
-  const { address, logFile, args = [], env = process.env } = options;
+  const { logFile, args = [], env } = options;
   mkdirSync(dirname(logFile), { recursive: true });
   const log = openSync(logFile, 'a');
   const child = fork(WORKER, [...args], {
     execArgv: ['--import', import.meta.resolve('tsx')],
-    env: { ...env, TEMPORAL_ADDRESS: address },
+    env,
     stdio: ['ignore', log, log, 'ipc'],
     detached: true,
   });

@@ -1,7 +1,10 @@
+import type { RunState } from '../../plan/plan.ts';
 import type { Store } from '../../store/store.ts';
 import type { Connected } from '../connection.ts';
+import { INTERRUPTED_EXIT_CODE } from '../command-error.ts';
 import { exitCodeOf, followRun } from '../follow.ts';
 import { printJson, printLines } from '../output.ts';
+import { runDocument } from '../run-view.ts';
 
 export interface SubmissionFlags {
   readonly detach?: boolean;
@@ -20,14 +23,27 @@ export async function followSubmission(
     else printLines([`run ${id} submitted: 'retune show ${id}' shows how it goes`]);
     return 0;
   }
-  const { state } = await followRun(connected, store, id, { quiet: json });
-  if (json) printJson({ id, ...state });
-  else if (state.status !== 'completed') printFailure(id, state);
-  return exitCodeOf(state.status);
+  process.once('SIGINT', () => leave(id));
+  const view = await followRun(connected, store, id, { quiet: json });
+  if (json) printJson({ id, ...runDocument(view) });
+  else if (view.state.status !== 'completed') printFailure(id, view.state);
+  return exitCodeOf(view.state.status);
 }
 
-function printFailure(id: string, state: Awaited<ReturnType<typeof followRun>>['state']): void {
-  printLines(['', `run ${id}: ${state.status}`]);
-  if (state.error) printLines([state.error.message]);
-  printLines([`after a fix, 'retune resume ${id}' continues where it stopped`]);
+/** Ctrl-C ends following, not the run. */
+function leave(id: string): never {
+  process.stderr.write(
+    `\nthe run goes on: 'retune show ${id}' shows it, 'retune cancel ${id}' stops it\n`,
+  );
+  process.exit(INTERRUPTED_EXIT_CODE);
+}
+
+function printFailure(id: string, { status, error }: RunState): void {
+  printLines([
+    '',
+    `run ${id}: ${status}`,
+    ...(error ? [error.message] : []),
+    `'retune resume ${id}' continues where it stopped, once the cause is mended;`,
+    `after a change of the file, 'retune run FILE --id ${id}' does`,
+  ]);
 }

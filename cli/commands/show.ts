@@ -1,16 +1,17 @@
 import { withServer } from './session.ts';
 import { printJson, printLines, renderRun } from '../output.ts';
-import { viewRun } from '../run-view.ts';
+import { runDocument, viewRun } from '../run-view.ts';
 import { waitingNote } from '../task-queues.ts';
 
 /** `retune show ID` */
 export async function show(id: string, { json }: { json?: boolean }): Promise<number> {
   return withServer(async (connected, store) => {
-    const { state, live, waiting } = await viewRun(connected, store, id);
+    const view = await viewRun(connected, store, id);
     if (json) {
-      printJson(Object.keys(live).length > 0 ? { ...state, live } : state);
+      printJson(runDocument(view));
       return 0;
     }
+    const { state, live, waiting } = view;
     printLines(renderRun(id, state, live));
     for (const { step, queue } of waiting) {
       if (step === '') printLines([waitingNote(queue)]);

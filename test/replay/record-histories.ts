@@ -18,7 +18,6 @@ const cliPath = await ensureTemporalCli();
 const server = await startTemporalServer({ cliPath, logFile: join(home, 'temporal.log') });
 process.env['TEMPORAL_ADDRESS'] = server.address;
 const worker = await startWorker({
-  address: server.address,
   logFile: join(home, 'worker.log'),
   env: { ...process.env, RETUNE_HOME: home },
 });
