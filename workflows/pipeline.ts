@@ -1,4 +1,5 @@
 import {
+  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   condition,
@@ -45,7 +46,9 @@ export async function pipeline(
     changes += 1;
     setCurrentDetails(renderDetails(state));
   };
-  setHandler(stateQuery, () => state);
+  setHandler(stateQuery, () => state, {
+    description: 'status, outputs and error of the run and of each step',
+  });
 
   try {
     const { plan, options: accepted } = await control.compilePipeline(source, options, run);
@@ -68,6 +71,9 @@ export async function pipeline(
     return await finish(plan);
   } catch (error) {
     await CancellationScope.nonCancellable(() => recordEnd(error));
+    if (error instanceof ActivityFailure && !isCancellation(error)) {
+      throw pipelineFailure(stepFailure(error).error);
+    }
     throw error;
   }
 
@@ -129,6 +135,9 @@ function failureOf(state: RunState): StepError | undefined {
   return { type: first[1].error?.type ?? 'Internal', message: messages.join('\n') };
 }
 
+/** What a person reads in Temporal's tools: the message, without the nesting and stacks below it. */
 function pipelineFailure({ type, message }: StepError): ApplicationFailure {
-  return ApplicationFailure.create({ type, message, nonRetryable: true });
+  const failure = ApplicationFailure.create({ type, message, nonRetryable: true });
+  failure.stack = '';
+  return failure;
 }
