@@ -54,7 +54,7 @@ function checkRow(rows: TokenizedRows, row: number, requirements: RowRequirement
 }
 
 /** A row's tokens, in place. */
-export function tokensOf(rows: TokenizedRows, row: number): Int32Array {
+function tokensOf(rows: TokenizedRows, row: number): Int32Array {
   return rows.inputIds.subarray(rows.offsets[row], rows.offsets[row + 1]);
 }
 

@@ -73,7 +73,10 @@ export function classLabels(
     );
   }
   const known = (config['id2label'] ?? {}) as { readonly [id: string]: unknown };
-  return Array.from({ length: model.classes }, (_, id) => String(known[id] ?? `LABEL_${id}`));
+  return Array.from({ length: model.classes }, (_, id) => {
+    const label = known[id];
+    return typeof label === 'string' ? label : `LABEL_${id}`;
+  });
 }
 
 async function writeText(path: string, text: string): Promise<void> {

@@ -56,9 +56,9 @@ export async function openKernelPool(
     threads,
     run: async (batch) => {
       await Promise.all(
-        workers.map((worker, thread) => {
+        workers.flatMap((worker, thread) => {
           const calls = batch[thread] ?? [];
-          return calls.length === 0 ? undefined : runCalls(worker, calls);
+          return calls.length === 0 ? [] : [runCalls(worker, calls)];
         }),
       );
     },

@@ -57,7 +57,7 @@ export const ELEMENT_ALIGNMENT = 16;
 export const NORM_CHUNK = 65536;
 
 /** Most elements of a region: five of them and the partial sums fill one memory. */
-export const SHARD_ELEMENTS =
+const SHARD_ELEMENTS =
   Math.floor(
     (MEMORY_BYTES - PAGE_BYTES) /
       (STATE_REGIONS.length * ELEMENT_BYTES + Float64Array.BYTES_PER_ELEMENT / NORM_CHUNK) /

@@ -39,7 +39,7 @@ test("writes what Hugging Face's library writes, byte for byte", async () => {
     'transformer.wte.weight',
   ]);
   const copy = path.join(folder, 'copy.safetensors');
-  await writeSafetensors(copy, entries.reverse());
+  await writeSafetensors(copy, entries.toReversed());
   expect((await readFile(copy)).equals(await readFile(reference))).toBe(true);
 });
 
