@@ -28,7 +28,7 @@ const refSchema = z.object({
 });
 
 /** Name of the ref that lists a training's checkpoints. */
-export function checkpointRef(key: string): string {
+function checkpointRef(key: string): string {
   return `checkpoints/${key}`;
 }
 
