@@ -60,7 +60,7 @@ function showLines(): (view: RunView) => void {
   };
   return (view) => {
     const { id, state, live } = view;
-    const title = `${runTitle(id, state)}: ${state.status}`;
+    const title = runTitle(id, state);
     if (state.status === 'running' && state.name !== '') say('', title);
     for (const [name, step] of Object.entries(state.steps)) {
       if (step.status === 'pending') continue;

@@ -1,6 +1,7 @@
 import pc from 'picocolors';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { RunState, StepState, StepStatus } from '../plan/plan.ts';
+import { statusText } from '../plan/run-state.ts';
 
 /** One line of JSON on stdout, for programs. */
 export function printJson(value: unknown): void {
@@ -61,13 +62,14 @@ export function renderRun(
       ? pc.dim(row)
       : row.replace(` ${status}`, ` ${PAINT[status](status)}`);
   });
-  const title = `${runTitle(pc.bold(id), state)}: ${state.status}`;
+  const title = runTitle(pc.bold(id), state);
   return entries.length === 0 ? [title] : [title, ...painted];
 }
 
-/** `run ID (PIPELINE)`; the pipeline's name is unknown until it compiles. */
-export function runTitle(id: string, { name }: RunState): string {
-  return name === '' ? `run ${id}` : `run ${id} (${name})`;
+/** `run ID (PIPELINE): STATUS`; the pipeline's name is unknown until it compiles. */
+export function runTitle(id: string, state: RunState): string {
+  const name = state.name === '' ? '' : ` (${state.name})`;
+  return `run ${id}${name}: ${statusText(state)}`;
 }
 
 function duration(step: StepState, now: number): string {

@@ -94,6 +94,14 @@ function reduceStep(step: StepState, event: StepEvent): StepState {
   }
 }
 
+/** The run's status in words: one that had little to do says so. */
+export function statusText({ status, steps }: RunState): string {
+  const all = Object.values(steps);
+  const cached = all.filter((step) => step.status === 'cached').length;
+  if (status !== 'completed' || cached === 0) return status;
+  return `${status}, ${cached} of ${all.length} steps from the cache`;
+}
+
 export function stepState(state: RunState, id: StepId): StepState {
   return state.steps[id] ?? PENDING;
 }

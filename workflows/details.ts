@@ -1,4 +1,5 @@
 import type { RunState, StepState } from '../plan/plan.ts';
+import { statusText } from '../plan/run-state.ts';
 
 const MAX_ROWS = 50;
 
@@ -9,7 +10,7 @@ export function renderDetails(state: RunState): string {
     .slice(0, MAX_ROWS)
     .map(([id, step]) => `| ${id} | ${step.status} | ${duration(step)} | ${remark(step)} |`);
   const lines = [
-    `**${state.name}**: ${state.status}`,
+    `**${state.name}**: ${statusText(state)}`,
     '',
     '| step | status | time | |',
     '| --- | --- | --- | --- |',
