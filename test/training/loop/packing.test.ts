@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { packExamples, type Pass } from '../../../training/packing.ts';
+import { MersenneTwister } from '../../../training/random/mersenne-twister.ts';
+
+test.each([
+  {
+    what: 'a small batch in one row without padding',
+    lengths: [28, 20, 35, 29],
+    limits: { tokensPerPass: 1024, tokensPerRow: 256 },
+    shapes: [[1, 112]],
+  },
+  {
+    what: 'the longest first, each where it fits first',
+    lengths: [3, 6, 5, 4, 2],
+    limits: { tokensPerPass: 100, tokensPerRow: 10 },
+    shapes: [[2, 10]],
+  },
+  {
+    what: 'as few passes as the budget allows',
+    lengths: [10, 10, 10, 10, 10],
+    limits: { tokensPerPass: 25, tokensPerRow: 10 },
+    shapes: [
+      [2, 10],
+      [2, 10],
+      [1, 10],
+    ],
+  },
+  {
+    what: 'an example longer than a row and a pass, alone',
+    lengths: [2, 50],
+    limits: { tokensPerPass: 20, tokensPerRow: 10 },
+    shapes: [
+      [1, 50],
+      [1, 2],
+    ],
+  },
+])('packs $what', ({ lengths, limits, shapes }) => {
+  const passes = packExamples(lengths, limits);
+  expect(passes.map(({ rows, tokens }) => [rows, tokens])).toEqual(shapes);
+});
+
+/** Every token's cell as `pass/row/column`. */
+function cells(passes: readonly Pass[], lengths: readonly number[]): string[] {
+  return passes.flatMap(({ placements, rows, tokens }, pass) =>
+    placements.flatMap(({ example, row, start }) => {
+      expect(row).toBeLessThan(rows);
+      expect(start + lengths[example]!).toBeLessThanOrEqual(tokens);
+      return Array.from({ length: lengths[example]! }, (_, i) => `${pass}/${row}/${start + i}`);
+    }),
+  );
+}
+
+test('every example is placed once, without overlap, within the limits', () => {
+  const random = new MersenneTwister(3);
+  for (let round = 0; round < 200; round++) {
+    const lengths = Array.from(
+      { length: 1 + (random.next() % 40) },
+      () => 1 + (random.next() % 90),
+    );
+    const limits = {
+      tokensPerPass: 1 + (random.next() % 300),
+      tokensPerRow: 1 + (random.next() % 120),
+    };
+    const passes = packExamples(lengths, limits);
+    const placed = passes.flatMap(({ placements }) => placements.map(({ example }) => example));
+    expect(placed.toSorted((a, b) => a - b)).toEqual([...lengths.keys()]);
+    const taken = cells(passes, lengths);
+    expect(new Set(taken).size).toBe(taken.length);
+    for (const { rows, tokens } of passes) {
+      expect(rows === 1 || rows * tokens <= limits.tokensPerPass).toBe(true);
+    }
+    expect(packExamples(lengths, limits)).toEqual(passes);
+  }
+});
