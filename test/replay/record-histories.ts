@@ -53,7 +53,14 @@ async function record(
   const args = ['workflow', 'show', '--workflow-id', name, '--output', 'json'];
   const shown = spawnSync(cliPath, [...args, '--address', server.address], { encoding: 'utf8' });
   if (shown.status !== 0) throw new Error(shown.stderr);
-  await writeFile(file, shown.stdout.replaceAll(/"identity": "[^"]*"/g, '"identity": "worker"'));
+  await writeFile(file, withoutPlaces(shown.stdout));
+}
+
+/** A history as it would be on any machine: no host, process or folder. */
+function withoutPlaces(history: string): string {
+  return history
+    .replaceAll(/"identity": "[^"]*"/g, '"identity": "worker"')
+    .replaceAll(/"stackTrace": "(?:[^"\\]|\\.)*"/g, '"stackTrace": ""');
 }
 
 async function untilTraining(id: string): Promise<void> {
