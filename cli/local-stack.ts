@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { devNull } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ensureTemporalCli } from '../setup/temporal-cli.mjs';
 import { CommandError, INTERRUPTED_EXIT_CODE, InterruptedError } from './command-error.ts';
@@ -63,7 +62,7 @@ export async function startLocalStack(
     const start = (): Promise<WorkerProcess> =>
       startWorker({
         logFile: join(logs, 'worker.log'),
-        env: { ...environmentOfLocalServer(server.address), RETUNE_HOME: home },
+        env: { ...environmentOfLocalServer(server.address, home), RETUNE_HOME: home },
       });
     const worker = new SupervisedWorker(await start(), start, (text) => options.onStep?.(text));
     const serverFailed = server.exited.then(() => {
@@ -89,13 +88,13 @@ export async function startLocalStack(
 }
 
 /** This process's environment, but with this server in place of the one that it may name. */
-function environmentOfLocalServer(address: string): NodeJS.ProcessEnv {
+function environmentOfLocalServer(address: string, home: string): NodeJS.ProcessEnv {
   return {
     ...environmentWithoutTemporal(),
     TEMPORAL_ADDRESS: address,
     TEMPORAL_NAMESPACE: DEFAULT_NAMESPACE,
-    // Not the person's own temporal.toml.
-    TEMPORAL_CONFIG_FILE: devNull,
+    // Not the person's own temporal.toml, but none: an empty one is an error to envconfig 1.24.
+    TEMPORAL_CONFIG_FILE: join(home, 'no-temporal.toml'),
   };
 }
 
