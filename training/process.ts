@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
 import type { ChildMessage, Job, JobEvent, JobResult, ParentMessage } from './jobs.ts';
 
-export type { EvaluateJob, InitializeJob, Job, JobEvent, JobResult, TrainJob } from './jobs.ts';
+export type { EvaluateJob, Job, JobEvent, JobResult, TrainJob } from './jobs.ts';
 
 export interface RunJobOptions {
   /** Ends the job: a training takes a checkpoint after its current optimizer step first. */
