@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { diskFailure } from '../../data/disk-failure.ts';
 import { Failure } from '../../plan/failures.ts';
-import type { JsonObject, JsonValue } from '../../plan/json.ts';
+import type { JsonObject } from '../../plan/json.ts';
 import { artifactFile, readManifest } from '../../store/artifacts.ts';
 import { canonicalJson } from '../../store/canonical-json.ts';
 import type { ArtifactDigest, ArtifactFile, Store } from '../../store/store.ts';
@@ -30,8 +31,9 @@ export interface CheckpointOptions {
   readonly key: string;
   /** For copies on their way into the store; one training's alone, with room for a checkpoint. */
   readonly directory: string;
+  /** The longest between two of them; see SHARE_OF_TIME. */
   readonly everySeconds: number;
-  /** Also after this many optimizer steps. */
+  /** In place of any time: after this many optimizer steps. */
   readonly everySteps?: number;
 }
 
@@ -46,6 +48,12 @@ export type CheckpointEvent =
   | { readonly kind: 'published'; readonly step: number; readonly seconds: number }
   | { readonly kind: 'damaged'; readonly step: number; readonly message: string };
 
+/**
+ * Cheap checkpoints are taken more often than every `everySeconds`: as often as costs this share of
+ * the time, but not more often than every MINIMUM_SECONDS. Results do not depend on it.
+ */
+const SHARE_OF_TIME = 1 / 50;
+const MINIMUM_SECONDS = 2;
 const PROGRESS_PATH = 'progress.json';
 
 const metadataSchema = z.object({
@@ -72,6 +80,7 @@ export class Checkpointer {
   #isBusy = false;
   #lastStep = 0;
   #lastBegin = performance.now();
+  #lastSeconds = 0;
 
   constructor(
     options: CheckpointOptions,
@@ -88,7 +97,11 @@ export class Checkpointer {
   /** Fills the state from the newest checkpoint that is whole; undefined when there is none. */
   async restore(): Promise<RestoredCheckpoint | undefined> {
     const { store, key } = this.#options;
-    for (const published of await listCheckpoints(store, key)) {
+    for (;;) {
+      // Listed anew each time: another process that trains the same may have replaced them all.
+      const known = await listCheckpoints(store, key);
+      const published = known.find(({ manifest }) => !this.#rejected.has(manifest));
+      if (published === undefined) return undefined;
       try {
         const restored = await this.#load(published);
         this.#lastStep = published.step;
@@ -96,10 +109,11 @@ export class Checkpointer {
       } catch (error) {
         if (!isDamage(error)) throw error;
         this.#rejected.add(published.manifest);
+        // What was read of it must not show through, the moments above all.
+        for (const { data } of stateSegments(this.#state)) data.fill(0);
         this.#onEvent({ kind: 'damaged', step: published.step, message: error.message });
       }
     }
-    return undefined;
   }
 
   async #load(published: PublishedCheckpoint): Promise<RestoredCheckpoint> {
@@ -122,10 +136,12 @@ export class Checkpointer {
 
   /** Whether one is to be taken after `step` steps; by time, not while the last is under way. */
   isDue(step: number): boolean {
-    const { everySeconds, everySteps = Infinity } = this.#options;
+    const { everySeconds, everySteps } = this.#options;
+    if (everySteps !== undefined) return step - this.#lastStep >= everySteps;
     if (step === this.#lastStep) return false;
-    if (step - this.#lastStep >= everySteps) return true;
-    return !this.#isBusy && performance.now() - this.#lastBegin >= 1000 * everySeconds;
+    const affordable = Math.max(MINIMUM_SECONDS, this.#lastSeconds / SHARE_OF_TIME);
+    const interval = Math.min(everySeconds, affordable);
+    return !this.#isBusy && performance.now() - this.#lastBegin >= 1000 * interval;
   }
 
   /**
@@ -142,16 +158,7 @@ export class Checkpointer {
     const folder = join(this.#options.directory, `checkpoint-${progress.step}`);
     const taken = structuredClone(progress);
     this.#copied = this.#copy(folder);
-    this.#published = this.#copied
-      .then(() => this.#publish(folder, taken))
-      .then(() => {
-        const seconds = (performance.now() - begun) / 1000;
-        this.#onEvent({ kind: 'published', step: taken.step, seconds });
-      })
-      .finally(async () => {
-        this.#isBusy = false;
-        await rm(folder, { recursive: true, force: true });
-      });
+    this.#published = this.#complete(folder, taken, begun);
     // Whoever waits gets the error; nobody may be waiting yet.
     this.#copied.catch(() => undefined);
     this.#published.catch(() => undefined);
@@ -170,9 +177,24 @@ export class Checkpointer {
   async #copy(folder: string): Promise<void> {
     // A process that was killed may have left one behind.
     await rm(folder, { recursive: true, force: true });
-    await mkdir(folder, { recursive: true });
+    await mkdir(folder, { recursive: true }).catch((error: unknown) => {
+      throw diskFailure(error, folder);
+    });
     for (const [index, segment] of stateSegments(this.#state).entries()) {
       await writeSegment(join(folder, String(index)), this.#options.key, segment);
+    }
+  }
+
+  async #complete(folder: string, progress: TrainingProgress, begun: number): Promise<void> {
+    try {
+      await this.#copied;
+      await this.#publish(folder, progress);
+      const seconds = (performance.now() - begun) / 1000;
+      this.#lastSeconds = seconds;
+      this.#onEvent({ kind: 'published', step: progress.step, seconds });
+    } finally {
+      this.#isBusy = false;
+      await rm(folder, { recursive: true, force: true });
     }
   }
 
@@ -184,7 +206,7 @@ export class Checkpointer {
       files.push({ path, ...(await store.putFile(copy)) });
       await rm(copy);
     }
-    const json = canonicalJson(progress as unknown as JsonValue);
+    const json = canonicalJson(progress);
     files.push({ path: PROGRESS_PATH, ...(await store.putBlob(new TextEncoder().encode(json))) });
     files.sort((a, b) => (a.path < b.path ? -1 : 1));
     const metadata: JsonObject = {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { diskFailure } from '../../data/disk-failure.ts';
 import { Failure } from '../../plan/failures.ts';
+import { errorCode } from '../../store/fs-files.ts';
 import type { TrainingState } from '../optimizers/training-state.ts';
 
 const SAVED_REGIONS = ['parameters', 'firstMoments', 'secondMoments'] as const;
@@ -85,9 +86,12 @@ export async function writeSegment(
   }
 }
 
-/** Reads a segment's file back into its place. @throws CorruptArtifact when it is not one */
+/**
+ * Reads a segment's file back into its place.
+ * @throws CorruptArtifact when it is not one, NotFound when it is gone
+ */
 export async function readSegment(path: string, key: string, segment: StateSegment): Promise<void> {
-  const file = await open(path, 'r');
+  const file = await openSegment(path, segment);
   try {
     const expected = segmentHeader(key);
     const header = new Uint8Array(expected.byteLength);
@@ -105,6 +109,15 @@ export async function readSegment(path: string, key: string, segment: StateSegme
     }
   } finally {
     await file.close();
+  }
+}
+
+async function openSegment(path: string, segment: StateSegment): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    if (errorCode(cause) !== 'ENOENT') throw cause;
+    throw new Failure('NotFound', `${path}, the segment ${segment.path}, was deleted`, { cause });
   }
 }
 
