@@ -1,11 +1,11 @@
 import {
-  ActivityFailure,
   ApplicationFailure,
   CancellationScope,
   condition,
   isCancellation,
   setCurrentDetails,
   setHandler,
+  TemporalFailure,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { JsonObject } from '../plan/json.ts';
@@ -71,7 +71,7 @@ export async function pipeline(
     return await finish(plan);
   } catch (error) {
     await CancellationScope.nonCancellable(() => recordEnd(error));
-    if (error instanceof ActivityFailure && !isCancellation(error)) {
+    if (error instanceof TemporalFailure && !isCancellation(error)) {
       throw pipelineFailure(stepFailure(error).error);
     }
     throw error;
