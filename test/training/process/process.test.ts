@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { writeTokenizedSplit } from '../../../data/tokenized-dataset.ts';
 import type { TokenizedRows } from '../../../data/tokenized-dataset.ts';
 import { Failure } from '../../../plan/failures.ts';
@@ -26,6 +26,8 @@ import {
   temporaryFolder,
   withoutSpeed,
 } from '../loop/small-training.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 let folder = '';
 let store: Store;
@@ -140,7 +142,7 @@ test('killed at any moment, also while a checkpoint is written, it ends with the
   expect(result.resumedFromStep).toBeGreaterThanOrEqual(15);
   expect(await modelDigests(result)).toEqual(expected);
   expect(withoutSpeed(result)).toEqual(withoutSpeed(whole));
-}, 120_000);
+});
 
 test('an aborted training takes a checkpoint, and ends with the reason', async () => {
   const running = withCheckpoints('aborted', 1000);
