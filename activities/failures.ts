@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
 import type { RetryPolicy } from '../plan/plan.ts';
@@ -22,6 +23,13 @@ export function toFailure(error: unknown): Failure {
   }
   const message = error instanceof Error ? error.message : String(error);
   return new Failure('Internal', message, { cause: error });
+}
+
+/** What ended an attempt: a failure, or its cancellation as it is. */
+export function endOfAttempt(error: unknown): Failure | CancelledFailure {
+  if (!(error instanceof CancelledFailure)) return toFailure(error);
+  if (error.message !== 'WORKER_SHUTDOWN') return error;
+  return new Failure('ShuttingDown', 'the worker is shutting down');
 }
 
 /** ShuttingDown and a worker of another build say nothing of the step: they never count. */
@@ -62,6 +70,13 @@ export function toApplicationFailure(
     }),
     cause: failure,
   });
+}
+
+/** A failure that the ledger could not take: it never uses up `max_attempts`. */
+export function uncounted(failure: Failure, retry: RetryPolicy): ApplicationFailure {
+  const { attempt } = Context.current().info;
+  const unlimited = { ...retry, maxAttempts: Infinity };
+  return toApplicationFailure(failure, { retry: unlimited, reported: attempt, attempt });
 }
 
 /** backoff × 2^(n-1) up to max_backoff, or what the source asked for. */

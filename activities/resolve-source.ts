@@ -1,9 +1,14 @@
-import { Context } from '@temporalio/activity';
+import { CancelledFailure, Context } from '@temporalio/activity';
+import type { Failure } from '../plan/failures.ts';
 import type { JsonValue } from '../plan/json.ts';
+import { revisionActivity } from '../plan/names.ts';
+import { countReportedFailures } from '../store/ledger.ts';
+import type { Store } from '../store/store.ts';
 import type { ActivityDependencies } from './activities.ts';
+import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
 import type { ResolveSourceInput, ResolveSourceResult } from './contract.ts';
 import { declarationOf, parseInputs } from './declaration.ts';
-import { toApplicationFailure, toFailure } from './failures.ts';
+import { endOfAttempt, toApplicationFailure, uncounted } from './failures.ts';
 import type { StepContext } from './step-context.ts';
 
 /** Asks upstream which revision a source step's inputs name now. */
@@ -14,6 +19,7 @@ export async function resolveSource(
   const step = declarationOf(dependencies.catalog, input);
   if (step.resolve === undefined) throw new Error(`internal: ${step.kind} has no resolve`);
   const activity = Context.current();
+  const startedAt = Date.now();
   const beat = setInterval(() => activity.heartbeat(), 1_000);
   const context: StepContext = {
     store: dependencies.store,
@@ -24,21 +30,36 @@ export async function resolveSource(
     upstream: null,
     temporaryDirectory: dependencies.workRoot,
     progress: () => undefined,
-    trainingStarted: () => Promise.resolve(),
+    record: () => undefined,
     note: () => undefined,
   };
   try {
     const upstream = await step.resolve(context, parseInputs(step, input.inputs));
     return { upstream: upstream as JsonValue };
   } catch (error) {
-    // A revision look-up leaves no attempt in the ledger: Temporal's own number counts.
-    const reported = activity.info.attempt;
-    throw toApplicationFailure(toFailure(error), {
-      retry: input.retry,
-      reported,
-      attempt: reported,
-    });
+    throw await endFailedLookUp(dependencies.store, input, startedAt, endOfAttempt(error));
   } finally {
     clearInterval(beat);
+  }
+}
+
+/** Only a look-up that failed is in the ledger: for `max_attempts`, which lost workers do not count to. */
+async function endFailedLookUp(
+  store: Store,
+  input: ResolveSourceInput,
+  startedAt: number,
+  end: Failure | CancelledFailure,
+): Promise<unknown> {
+  if (end instanceof CancelledFailure) return end;
+  const { retry } = input;
+  try {
+    const stepId = revisionActivity(input.stepId);
+    const entry = await AttemptEntry.open(store, { ...input, stepId, startedAt });
+    await entry.end({ endedAt: Date.now(), ...outcomeOf(end) });
+    const { attempt, ...step } = entry.key;
+    const reported = await countReportedFailures(store, step);
+    return toApplicationFailure(end, { retry, reported, attempt });
+  } catch {
+    return uncounted(end, retry);
   }
 }

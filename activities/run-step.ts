@@ -1,5 +1,4 @@
 import { rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { z } from 'zod';
 import type { JsonObject } from '../plan/json.ts';
@@ -7,18 +6,14 @@ import { Failure } from '../plan/failures.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { verifyArtifact } from '../store/artifacts.ts';
 import { lookUp, publish } from '../store/cache.ts';
-import {
-  countReportedFailures,
-  openAttempt,
-  updateAttempt,
-  type AttemptKey,
-  type AttemptOutcome,
-} from '../store/ledger.ts';
+import { countReportedFailures } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
+import { pruneCheckpoints } from '../training/checkpoints/checkpoint-store.ts';
 import type { ActivityDependencies } from './activities.ts';
+import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
 import type { AnyStep } from './catalog.ts';
 import type { RunStepInput, RunStepResult } from './contract.ts';
-import { toApplicationFailure, toFailure } from './failures.ts';
+import { endOfAttempt, toApplicationFailure, toFailure, uncounted } from './failures.ts';
 import { declarationOf, parseInputs } from './declaration.ts';
 import type { StepContext } from './step-context.ts';
 import { createWorkFolder } from './work-folders.ts';
@@ -38,25 +33,30 @@ export async function runStep(
   const step = declarationOf(dependencies.catalog, input);
   if (step.effect !== 'external' && !input.force) {
     const found = await lookUp(store, input.fingerprint);
-    if (found.hit) return { outputs: found.entry.outputs, attempt: 0, cached: true };
+    if (found.hit) {
+      await pruneCheckpoints(store, input.fingerprint);
+      return { outputs: found.entry.outputs, attempt: 0, cached: true };
+    }
   }
-  const key = await openAttempt(store, {
-    ...input.run,
-    step: input.stepId,
-    kind: `${input.kind}@${input.version}`,
-    fingerprint: input.fingerprint,
-    worker: { host: hostname(), pid: process.pid, build: `revision ${input.revision}` },
-    startedAt: Date.now(),
-  });
+  const entry = await openEntry(store, input);
   const signals = attemptSignals(dependencies, input);
   try {
-    const result = await attempt(dependencies, input, step, key, signals.signal);
-    await updateAttempt(store, key, { outcome: 'completed', endedAt: Date.now() });
-    return { ...result, attempt: key.attempt };
+    const result = await attempt(dependencies, input, step, entry, signals.signal);
+    await entry.end({ outcome: 'completed', endedAt: Date.now() });
+    return { ...result, attempt: entry.key.attempt };
   } catch (error) {
-    throw await endFailedAttempt(store, input, key, signals.reason() ?? error);
+    throw await endFailedAttempt(store, input, entry, signals.reason() ?? error);
   } finally {
     signals.stop();
+  }
+}
+
+/** Opens the ledger's entry; without one nothing can be counted, so that is tried until it works. */
+async function openEntry(store: Store, input: RunStepInput): Promise<AttemptEntry> {
+  try {
+    return await AttemptEntry.open(store, { ...input, startedAt: Date.now() });
+  } catch (error) {
+    throw uncounted(toFailure(error), input.retry);
   }
 }
 
@@ -64,12 +64,13 @@ async function attempt(
   dependencies: ActivityDependencies,
   input: RunStepInput,
   step: AnyStep,
-  key: AttemptKey,
+  entry: AttemptEntry,
   signal: AbortSignal,
 ): Promise<{ outputs: JsonObject; note?: string }> {
   const { store, env, workRoot } = dependencies;
   const temporaryDirectory = await createWorkFolder(workRoot);
-  let details: JsonObject = { attempt: key.attempt };
+  const number = entry.key.attempt;
+  let details: JsonObject = { attempt: number };
   let note: string | undefined;
   const beat = setInterval(() => Context.current().heartbeat(details), HEARTBEAT_MS);
   const context: StepContext = {
@@ -81,14 +82,9 @@ async function attempt(
     upstream: input.upstream ?? null,
     temporaryDirectory,
     progress(next) {
-      details = { attempt: key.attempt, ...next };
+      details = { attempt: number, ...next };
     },
-    async trainingStarted(started) {
-      await updateAttempt(store, key, {
-        firstOptimizerStep: { step: started.firstOptimizerStep, at: Date.now() },
-        resumedFromStep: started.resumedFromStep,
-      });
-    },
+    record: (progress) => entry.record(progress),
     note(text) {
       note = text;
     },
@@ -106,6 +102,8 @@ async function attempt(
       ...(input.upstream !== undefined && { upstream: input.upstream }),
       createdAt: Date.now(),
     });
+    // Not before: until there is a result, another attempt may need them.
+    await pruneCheckpoints(store, input.fingerprint);
     return { outputs: published.entry.outputs, ...(note !== undefined && { note }) };
   } finally {
     clearInterval(beat);
@@ -163,32 +161,27 @@ function attemptSignals(dependencies: ActivityDependencies, input: RunStepInput)
 async function endFailedAttempt(
   store: Store,
   input: RunStepInput,
-  key: AttemptKey,
+  entry: AttemptEntry,
   error: unknown,
 ): Promise<unknown> {
-  const endedAt = Date.now();
-  if (error instanceof CancelledFailure && !isWorkerShutdown(error)) {
-    await updateAttempt(store, key, { outcome: 'cancelled', endedAt });
-    return error;
+  const end = endOfAttempt(error);
+  try {
+    await entry.end({ endedAt: Date.now(), ...outcomeOf(end) });
+    // An attempt that was thought lost may end after another one: its checkpoints are of no use.
+    const { hit } = await lookUp(store, input.fingerprint);
+    if (hit) await pruneCheckpoints(store, input.fingerprint);
+    if (end instanceof CancelledFailure) return end;
+    const { attempt, ...step } = entry.key;
+    const reported = await countReportedFailures(store, step);
+    const artifact = await unreadableInput(store, end, input.inputs);
+    return toApplicationFailure(end, {
+      ...{ retry: input.retry, reported, attempt },
+      ...(artifact !== undefined && { artifact }),
+    });
+  } catch {
+    // What is to be told is the end of the step, not that the ledger could not take it.
+    return end instanceof CancelledFailure ? end : uncounted(end, input.retry);
   }
-  const failure = isWorkerShutdown(error)
-    ? new Failure('ShuttingDown', 'the worker is shutting down')
-    : toFailure(error);
-  const outcome: AttemptOutcome = failure.type === 'ShuttingDown' ? 'shutting-down' : 'failed';
-  const { type, message } = failure;
-  await updateAttempt(store, key, { outcome, endedAt, failure: { type, message } });
-  const reported = await countReportedFailures(store, { ...input.run, step: input.stepId });
-  const artifact = await unreadableInput(store, failure, input.inputs);
-  return toApplicationFailure(failure, {
-    retry: input.retry,
-    reported,
-    attempt: key.attempt,
-    ...(artifact !== undefined && { artifact }),
-  });
-}
-
-function isWorkerShutdown(error: unknown): boolean {
-  return error instanceof CancelledFailure && error.message === 'WORKER_SHUTDOWN';
 }
 
 /** The input artifact that made the step fail, if one is gone or corrupt. */

@@ -1,6 +1,13 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { RunIdentity } from './contract.ts';
+import type { AttemptProgress } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
+
+/** How far a training came in one attempt. */
+export type TrainingRecord = Pick<
+  AttemptProgress,
+  'resumedFromStep' | 'firstOptimizerStep' | 'lastOptimizerStep'
+>;
 
 /** What a step's `run` may use: the store, its environment, and ways to report. */
 export interface StepContext {
@@ -16,11 +23,8 @@ export interface StepContext {
   readonly temporaryDirectory: string;
   /** Live details, shown while the step runs: step, loss, learning rate, tokens/s, ETA. */
   progress(details: JsonObject): void;
-  /** Says which optimizer step this attempt began with and from which checkpoint (0: none). */
-  trainingStarted(details: {
-    readonly firstOptimizerStep: number;
-    readonly resumedFromStep: number;
-  }): Promise<void>;
+  /** Adds to the ledger's entry of this attempt. */
+  record(progress: TrainingRecord): void;
   /** A sentence shown beside the step's result. */
   note(text: string): void;
 }

@@ -5,7 +5,6 @@ import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
-import { pruneCheckpoints } from '../training/checkpoints/checkpoint-store.ts';
 import { inspectModel } from '../training/model-inspection.ts';
 import { runJob, type JobEvent, type JobResult, type TrainJob } from '../training/process.ts';
 import type { StepContext } from './step-context.ts';
@@ -38,7 +37,6 @@ export async function runTraining(
     join(temporaryDirectory, name),
   ) as [string, string];
   for (const directory of [outputDirectory, checkpointDirectory]) await mkdir(directory);
-  const watch = eventWatcher(context);
   const job: TrainJob = {
     kind: 'train',
     modelFiles,
@@ -56,14 +54,11 @@ export async function runTraining(
       everySeconds: CHECKPOINT_SECONDS,
     },
   };
-  const result = await runJob(job, { signal, onEvent: watch.onEvent });
-  await watch.settled();
-  const outputs = await publish(context, modelFiles, result);
-  await pruneCheckpoints(store, fingerprint);
-  return outputs;
+  const result = await runJob(job, { signal, onEvent: eventWatcher(context) });
+  return putOutputs(context, modelFiles, result);
 }
 
-async function publish(
+async function putOutputs(
   { store, note }: StepContext,
   base: Readonly<Record<string, string>>,
   result: JobResult<TrainJob>,
@@ -103,26 +98,30 @@ function checkAlike(train: TokenizedInput, evaluation: TokenizedInput): void {
   }
 }
 
-/** Turns the job's events into live details and the ledger's entry of the first step. */
-function eventWatcher(context: StepContext): {
-  readonly onEvent: (event: JobEvent) => void;
-  settled(): Promise<void>;
-} {
-  let recorded: Promise<void> | undefined;
-  let resumedFromStep = 0;
+/** Turns the job's events into live details and what the ledger keeps of them. */
+function eventWatcher(context: StepContext): (event: JobEvent) => void {
+  let hasStepped = false;
   let details: JsonObject = {};
   const show = (next: JsonObject): void => {
     details = { ...details, ...next };
     context.progress(details);
   };
-  const onEvent = (event: JobEvent): void => {
+  const record = (step: number): void => {
+    const reached = { step, at: Date.now() };
+    context.record({
+      ...(!hasStepped && { firstOptimizerStep: reached }),
+      lastOptimizerStep: reached,
+    });
+    hasStepped = true;
+  };
+  return (event) => {
     switch (event.kind) {
       case 'started':
-        ({ resumedFromStep } = event);
-        show({ step: resumedFromStep, max_steps: event.totalSteps });
+        context.record({ resumedFromStep: event.resumedFromStep });
+        show({ step: event.resumedFromStep, max_steps: event.totalSteps });
         return;
       case 'step':
-        recorded ??= context.trainingStarted({ firstOptimizerStep: event.step, resumedFromStep });
+        record(event.step);
         show({
           step: event.step,
           max_steps: event.totalSteps,
@@ -150,5 +149,4 @@ function eventWatcher(context: StepContext): {
         return;
     }
   };
-  return { onEvent, settled: async () => recorded };
 }

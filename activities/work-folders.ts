@@ -15,7 +15,7 @@ export async function createWorkFolder(root: string): Promise<string> {
   return folder;
 }
 
-/** Removes the folders that killed workers of this host left behind. */
+/** Removes the folders that killed workers of this host left behind; before a worker has its own. */
 export async function sweepWorkFolders(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
@@ -25,7 +25,9 @@ export async function sweepWorkFolders(
   for (const name of names) {
     if (!name.startsWith(prefix)) continue;
     const pid = Number(name.slice(prefix.length).split('-')[0]);
-    if (!isAlive(pid)) await rm(join(root, name), { recursive: true, force: true });
+    // In a container that was restarted the killed worker had this very process id.
+    if (pid === process.pid || !isAlive(pid))
+      await rm(join(root, name), { recursive: true, force: true });
   }
 }
 

@@ -23,6 +23,8 @@ export interface AttemptProgress {
   readonly resumedFromStep?: number;
   /** The first optimizer step that this attempt finished. */
   readonly firstOptimizerStep?: { readonly step: number; readonly at: number };
+  /** The last that is known of; of an attempt that was lost, a few seconds old. */
+  readonly lastOptimizerStep?: { readonly step: number; readonly at: number };
   readonly endedAt?: number;
   readonly outcome?: AttemptOutcome;
   readonly failure?: { readonly type: FailureType; readonly message: string };

@@ -1,0 +1,100 @@
+import { hostname } from 'node:os';
+import { CancelledFailure } from '@temporalio/common';
+import type { Failure } from '../plan/failures.ts';
+import type { StepId } from '../plan/plan.ts';
+import {
+  openAttempt,
+  updateAttempt,
+  type AttemptKey,
+  type AttemptProgress,
+} from '../store/ledger.ts';
+import type { Store } from '../store/store.ts';
+import type { RunIdentity } from './contract.ts';
+
+/** How an attempt that did not complete is kept. */
+export function outcomeOf(
+  end: Failure | CancelledFailure,
+): Pick<AttemptProgress, 'outcome' | 'failure'> {
+  if (end instanceof CancelledFailure) return { outcome: 'cancelled' };
+  const { type, message } = end;
+  const outcome = type === 'ShuttingDown' ? 'shutting-down' : 'failed';
+  return { outcome, failure: { type, message } };
+}
+
+/** Progress reaches the ledger at most this often. */
+const RECORD_EVERY_MS = 2_000;
+
+/** What was attempted, when and for whom. */
+interface Attempted {
+  readonly run: RunIdentity;
+  readonly stepId: StepId;
+  readonly kind: string;
+  readonly version: number;
+  readonly revision: number;
+  /** None yet while the revision of a source is looked up. */
+  readonly fingerprint?: string;
+  /** Milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** The ledger's entry of an attempt that runs here. */
+export class AttemptEntry {
+  readonly key: AttemptKey;
+  readonly #store: Store;
+  #progress: AttemptProgress = {};
+  #writing: Promise<void> = Promise.resolve();
+  #timer: NodeJS.Timeout | undefined;
+  #lastWriteAt = -Infinity;
+  #hasEnded = false;
+
+  private constructor(store: Store, key: AttemptKey) {
+    this.#store = store;
+    this.key = key;
+  }
+
+  /** @throws what the store throws */
+  static async open(store: Store, attempted: Attempted): Promise<AttemptEntry> {
+    const { run, stepId, kind, version, revision, fingerprint = '' } = attempted;
+    const record = await openAttempt(store, {
+      ...run,
+      step: stepId,
+      kind: `${kind}@${version}`,
+      fingerprint,
+      worker: { host: hostname(), pid: process.pid, build: `revision ${revision}` },
+      startedAt: attempted.startedAt,
+    });
+    return new AttemptEntry(store, record);
+  }
+
+  /** Adds to the entry soon: what a killed worker leaves behind is a few seconds old. */
+  record(progress: AttemptProgress): void {
+    this.#progress = { ...this.#progress, ...progress };
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#hasEnded) return;
+    const wait = Math.max(0, this.#lastWriteAt + RECORD_EVERY_MS - performance.now());
+    this.#timer ??= setTimeout(() => void (this.#writing = this.#write()), wait);
+  }
+
+  async #write(): Promise<void> {
+    const progress = this.#progress;
+    try {
+      await updateAttempt(this.#store, this.key, progress);
+    } catch {
+      // Nothing is lost: the next write holds this progress too, and `end` reports its failure.
+    }
+    this.#lastWriteAt = performance.now();
+    this.#timer = undefined;
+    if (this.#progress !== progress) this.#schedule();
+  }
+
+  /** Writes how the attempt ended, with all that was recorded. @throws what the store throws */
+  async end(progress: AttemptProgress): Promise<void> {
+    this.#hasEnded = true;
+    clearTimeout(this.#timer);
+    await this.#writing;
+    await updateAttempt(this.#store, this.key, { ...this.#progress, ...progress });
+  }
+}
