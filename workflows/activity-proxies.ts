@@ -15,11 +15,21 @@ import type {
 } from '../activities/contract.ts';
 import { revisionActivity, WORK_QUEUE } from '../plan/names.ts';
 
-/** Short work beside the workflow: no round trip through a queue. */
-export const control = proxyLocalActivities<ControlActivities>({
-  startToCloseTimeout: '10 minutes',
-  retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' },
+const RETRY = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' } as const;
+const startToCloseTimeout = '10 minutes';
+
+/** Nothing is lost yet: a store that cannot be written fails the run, with the reason. */
+const { compilePipeline } = proxyLocalActivities<ControlActivities>({
+  startToCloseTimeout,
+  retry: { ...RETRY, maximumAttempts: 5 },
 });
+const { prepareSteps, recordRun } = proxyLocalActivities<ControlActivities>({
+  startToCloseTimeout,
+  retry: RETRY,
+});
+
+/** Short work beside the workflow: no round trip through a queue. */
+export const control: ControlActivities = { compilePipeline, prepareSteps, recordRun };
 
 /**
  * A worker that dies is noticed after the heartbeat timeout and replaced within 2 s, as often as
