@@ -8,7 +8,7 @@ export function diskFailure(error: unknown, path: string): unknown {
     case 'EDQUOT':
       return new Failure(
         'DiskFull',
-        `no space left to write ${path}: free some space on that disk, or set TMPDIR to a folder ` +
+        `no space left to write ${path}: free some space on that disk, or set RETUNE_HOME to a folder ` +
           'on a larger one',
         { cause: error },
       );
