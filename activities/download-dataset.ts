@@ -60,7 +60,7 @@ export const downloadDataset = defineStep({
       ...(id !== undefined && { id }),
       ...(splits !== undefined && { splits }),
     };
-    const { dataset, rows, labels, revision } = await download(store, resolved, options, {
+    const result = await download(store, resolved, options, {
       ...{ env, signal, directory },
       onProgress: (progress) =>
         context.progress(
@@ -69,6 +69,11 @@ export const downloadDataset = defineStep({
             : { phase: 'reading rows', rows: progress.rows },
         ),
     });
+    const { dataset, rows, labels, revision, rowsWithoutText } = result;
+    const [first] = rowsWithoutText;
+    if (first !== undefined) {
+      context.note(`${rowsWithoutText.length} of ${rows} rows have no text, row ${first} first`);
+    }
     return { dataset, rows, labels: [...(labels ?? [])], revision };
   },
 });

@@ -37,6 +37,8 @@ export interface DownloadedDataset {
   readonly splits: { readonly [split: string]: number };
   readonly labels: readonly string[] | null;
   readonly revision: string;
+  /** Ids of the rows whose text is missing; they are kept with an empty one. */
+  readonly rowsWithoutText: readonly string[];
 }
 
 /**
@@ -55,14 +57,21 @@ export async function downloadDataset(
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
   const files = await fetchSplits(resolved, dataset, { ...options, directory: folders.fetched });
   const onRows = (rows: number): void => onProgress?.({ phase: 'read', rows });
-  const read = await readDataset(files, { ...dataset, onRows, ...(signal ? { signal } : {}) });
+  const rowsWithoutText: string[] = [];
+  const read = await readDataset(files, {
+    ...dataset,
+    onRows,
+    onRowWithoutText: (id) => rowsWithoutText.push(id),
+    ...(signal ? { signal } : {}),
+  });
   const digest = await writeDataset(store, read.splits, read.labels, {
     directory: folders.written,
     ...(signal ? { signal } : {}),
   });
   const { splits, labels } = await readDatasetInfo(store, digest);
   const rows = Object.values(splits).reduce((sum, count) => sum + count, 0);
-  return { dataset: digest, rows, splits, labels, revision: resolved.revision };
+  const { revision } = resolved;
+  return { dataset: digest, rows, splits, labels, revision, rowsWithoutText };
 }
 
 async function fetchSplits(

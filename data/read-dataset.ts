@@ -24,6 +24,8 @@ export interface ReadOptions extends ColumnOptions {
   readonly signal?: AbortSignal;
   /** Called now and then with the number of rows read so far, of all splits. */
   readonly onRows?: (rows: number) => void;
+  /** Called for each row whose text is missing, which is kept with an empty one. */
+  readonly onRowWithoutText?: (id: string) => void;
 }
 
 export interface ReadDataset {
@@ -131,15 +133,20 @@ async function* readRows(
   const columns = [text, label, id].filter((column) => column !== undefined);
   const at = { label: 1, id: label === undefined ? 1 : 2 };
   let index = 0;
+  let rowsWithText = 0;
   for (const table of tables) {
     let row = 0;
     for await (const cells of table.scan(columns, options.signal)) {
       const group = cells.map((cell): DatasetRow => {
         const place = { file: table.file, row: ++row };
         const number = index++;
+        const rowId = id === undefined ? `${split}-${number}` : idOf(cell[at.id], id, place);
+        const content = textOf(cell[0], text, place);
+        if (content === undefined) options.onRowWithoutText?.(rowId);
+        else rowsWithText += 1;
         return {
-          id: id === undefined ? `${split}-${number}` : idOf(cell[at.id], id, place),
-          text: textOf(cell[0], text, place),
+          id: rowId,
+          text: content ?? '',
           label: labels === undefined ? null : labels.indexOf(cell[at.label] ?? null, place),
         };
       });
@@ -148,18 +155,23 @@ async function* readRows(
       yield group;
     }
   }
-  if (index === 0 && tables[0] !== undefined) {
-    throw fileFailure(tables[0].file, `the split "${split}" has no rows: the file holds no data`);
-  }
+  const [first] = tables;
+  if (first === undefined || rowsWithText > 0) return;
+  throw fileFailure(
+    first.file,
+    index === 0
+      ? `the split "${split}" has no rows: the file holds no data`
+      : `no row of the split "${split}" has a text (column "${text}"): name the column of the text`,
+  );
 }
 
-function textOf(cell: Cell = null, column: string, place: RowPlace): string {
+/** The text of a row, undefined where it is missing. */
+function textOf(cell: Cell = null, column: string, place: RowPlace): string | undefined {
   if (typeof cell === 'string') return cell;
+  if (cell === null) return undefined;
   throw fileFailure(
     place.file,
-    cell === null
-      ? `row ${place.row} has no text (column "${column}"): fill it in, or remove the row`
-      : `row ${place.row}: "${column}" is ${describeCell(cell)}: expected a text`,
+    `row ${place.row}: "${column}" is ${describeCell(cell)}: expected a text`,
   );
 }
 

@@ -46,6 +46,7 @@ storeTest('downloads one file of this machine', async ({ store, folder }) => {
   expect(result).toEqual({
     dataset: result.dataset,
     rows: 2,
+    rowsWithoutText: [],
     splits: { train: 2 },
     labels: ['negative', 'positive'],
     revision: (await resolveSource('file:tweets.csv', 'dataset', { env })).revision,
@@ -125,7 +126,8 @@ storeTest('leaves nothing in the store when a row is bad', async ({ store, folde
     download({ store, folder }, 'file:.', { ...COLUMNS, splits }, { RETUNE_DATA_ROOT: folder }),
   ).rejects.toMatchObject({
     type: 'InvalidInput',
-    message: 'file:./test.csv: row 1 has no text (column "text"): fill it in, or remove the row',
+    message:
+      'file:./test.csv: no row of the split "test" has a text (column "text"): name the column of the text',
   });
   expect(await store.listRefs('artifacts')).toEqual([]);
   expect(existsSync(join(folder, 'work/fetched/train.csv'))).toBe(true);

@@ -42,17 +42,12 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     message:
       'file:a.json: it cannot be read as JSON: it holds no objects; expected a list of objects, such as [{"text": "...", "label": 1}]',
   },
-  'an empty text in CSV': {
+  'texts that are all missing': {
     name: 'a.csv',
-    content: 'text,label\nx,1\n,0\n',
+    content: 'text,label\n,1\n,0\n',
     options: LABEL,
-    message: 'file:a.csv: row 2 has no text (column "text"): fill it in, or remove the row',
-  },
-  'a missing key': {
-    name: 'a.jsonl',
-    content: '{"text": "x", "label": 1}\n{"label": 1}\n',
-    options: LABEL,
-    message: 'file:a.jsonl: row 2 has no text (column "text"): fill it in, or remove the row',
+    message:
+      'file:a.csv: no row of the split "train" has a text (column "text"): name the column of the text',
   },
   'a label of null': {
     name: 'a.jsonl',
@@ -244,11 +239,6 @@ storeTest.for(Object.entries(REFUSALS))(
 );
 
 const FIXTURES: readonly (readonly [string, Partial<ReadOptions>, string])[] = [
-  [
-    'types.parquet',
-    { text: 'gaps' },
-    'file:types.parquet: row 2 has no text (column "gaps"): fill it in, or remove the row',
-  ],
   [
     'types.arrow',
     { label: 'fraction' },

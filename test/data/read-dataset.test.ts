@@ -259,3 +259,24 @@ storeTest.for(LABELLINGS)(
     }).toEqual({ labels, indices });
   },
 );
+
+storeTest.for([
+  ['a.csv', 'text,label\nx,1\n,0\n'],
+  ['a.jsonl', '{"text": "x", "label": 1}\n{"label": 0}\n'],
+  ['b.jsonl', '{"text": "x", "label": 1}\n{"text": null, "label": 0}\n'],
+] as const)(
+  'a missing text of %s is kept as an empty one, and told',
+  async ([name, content], { folder }) => {
+    const train = [await file(folder, name, content)];
+    const told: string[] = [];
+    const options = { label: 'label', onRowWithoutText: (id: string) => told.push(id) };
+    const { splits } = await read({ train }, options);
+    expect(splits).toEqual({
+      train: [
+        ['train-0', 'x', 1],
+        ['train-1', '', 0],
+      ],
+    });
+    expect(told).toEqual(['train-1']);
+  },
+);
