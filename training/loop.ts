@@ -27,6 +27,9 @@ export type TrainingEvent =
       readonly loss: number;
       readonly learningRate: number;
       readonly gradNorm: number;
+      readonly tokens: number;
+      /** Tokens that were computed, padding included. */
+      readonly computedTokens: number;
       readonly tokensPerSecond: number;
       readonly etaSeconds: number;
     }
@@ -88,7 +91,7 @@ async function optimizerStep(input: LoopInput, orders: DataOrders, meter: Meter)
   const { epoch, start, end } = stepData(schedule, progress.step);
   const rows = orders.of(epoch).subarray(start, end);
   const examples = stepExamples(input, rows, epoch);
-  const { loss } = await session.computeGradients(examples);
+  const { loss, computedTokens } = await session.computeGradients(examples);
   const gradNorm = await session.optimizer.gradientNorm();
   if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
     throw diverged(input, rows, loss, gradNorm);
@@ -101,8 +104,9 @@ async function optimizerStep(input: LoopInput, orders: DataOrders, meter: Meter)
   progress.totalLoss += loss;
   progress.unloggedLoss += loss;
   progress.unloggedSteps += 1;
-  meter.count(examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0));
-  report(input, meter, { loss, learningRate, gradNorm });
+  const tokens = examples.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
+  meter.count(tokens);
+  report(input, meter, { loss, learningRate, gradNorm, tokens, computedTokens });
 }
 
 /** Source: torch.nn.utils.clip_grad_norm_. */
@@ -126,6 +130,8 @@ interface StepNumbers {
   readonly loss: number;
   readonly learningRate: number;
   readonly gradNorm: number;
+  readonly tokens: number;
+  readonly computedTokens: number;
 }
 
 /** Tells of a step, and adds a row to the history when one is due: every logging_steps, and last. */

@@ -19,8 +19,8 @@ const TAIL_LENGTH = 2000;
  * Runs a job in a process of its own, so that neither its memory, nor a crash, nor a full event loop
  * is ours. It ends with this process, whatever ends this one.
  *
- * @throws the signal's reason once the process has ended; the job's failure; OutOfMemory or Internal
- *   when the process ended without a word
+ * @throws the signal's reason once the process has ended; the job's failure; what `onEvent` threw,
+ *   which kills the process; OutOfMemory or Internal when the process ended without a word
  */
 export async function runJob<J extends Job>(
   job: J,
@@ -58,16 +58,26 @@ type Answer = Exclude<ChildMessage, { readonly kind: 'event' }>;
 /** Resolves with the child's answer once it has exited. */
 function endOf(child: ChildProcess, onEvent: (event: JobEvent) => void): Promise<Answer> {
   let answer: Answer | undefined;
+  let watcherError: unknown;
   let tail = '';
   const keepTail = (text: Buffer): void => {
     tail = (tail + text.toString()).slice(-TAIL_LENGTH);
   };
   child.stdout?.on('data', keepTail);
   child.stderr?.on('data', keepTail);
-  child.on('spawn', () => onEvent({ kind: 'process', pid: child.pid ?? 0 }));
+  const watch = (event: JobEvent): void => {
+    if (watcherError !== undefined) return;
+    try {
+      onEvent(event);
+    } catch (error) {
+      watcherError = error;
+      child.kill('SIGKILL');
+    }
+  };
+  child.on('spawn', () => watch({ kind: 'process', pid: child.pid ?? 0 }));
   child.on('message', (message: ChildMessage) => {
-    if (message.kind === 'event') onEvent(message.event);
-    else answer = message;
+    if (message.kind !== 'event') answer = message;
+    else watch(message.event);
   });
   return new Promise((resolve, reject) => {
     child.on('error', (error) => {
@@ -75,7 +85,8 @@ function endOf(child: ChildProcess, onEvent: (event: JobEvent) => void): Promise
       reject(new Failure('OutOfMemory', message, { cause: error }));
     });
     child.on('close', (code, killedBy) => {
-      if (answer !== undefined) resolve(answer);
+      if (watcherError !== undefined) reject(watcherError);
+      else if (answer !== undefined) resolve(answer);
       else reject(unexpectedEnd(code, killedBy, tail.trim()));
     });
   });

@@ -212,6 +212,14 @@ test("a job's failure comes back with its type and message", async () => {
   });
 });
 
+test('a watcher that throws ends the process, and its error is the answer', async () => {
+  const error = new Error('the watcher broke');
+  const onEvent = (event: JobEvent): void => {
+    if (event.kind === 'step') throw error;
+  };
+  await expect(runJob(job, { onEvent })).rejects.toBe(error);
+});
+
 test.each([
   {
     end: [null, 'SIGSEGV', ''] as const,
