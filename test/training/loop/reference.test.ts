@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { trainingArgumentsSchema } from '../../../training/arguments.ts';
 import { dataOrder } from '../../../training/random/data-order.ts';
 import { train } from '../../../training/train.ts';
@@ -65,6 +65,7 @@ test.each([
     const offsets = [0];
     for (const { input_ids } of examples) offsets.push(offsets.at(-1)! + input_ids.length);
     const outputDirectory = await temporaryFolder();
+    onTestFinished(() => rm(outputDirectory, { recursive: true }));
     const result = await train({
       modelFiles: {
         'config.json': `${folder}config.json`,
