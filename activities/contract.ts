@@ -44,6 +44,8 @@ export interface PrepareRequest {
 export interface PrepareInput {
   readonly run: RunIdentity;
   readonly steps: readonly PrepareRequest[];
+  /** How the run stands: the store keeps it for when no worker can be asked. */
+  readonly state: RunState;
 }
 export type PreparedStep =
   | {

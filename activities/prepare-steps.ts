@@ -1,3 +1,4 @@
+import { Failure } from '../plan/failures.ts';
 import { verifyArtifact } from '../store/artifacts.ts';
 import { lookUp, type CacheEntry } from '../store/cache.ts';
 import type { Store } from '../store/store.ts';
@@ -6,7 +7,7 @@ import type { PreparedStep, PrepareInput, PrepareRequest, PrepareResult } from '
 import { declarationOf, parseInputs } from './declaration.ts';
 import { controlFailure } from './failures.ts';
 import { fingerprint } from './fingerprint.ts';
-import { Failure } from '../plan/failures.ts';
+import { recordRun } from './record-run.ts';
 
 /** Fingerprints of steps about to start, and what the cache holds for them. */
 export async function prepareSteps(
@@ -14,7 +15,9 @@ export async function prepareSteps(
   input: PrepareInput,
 ): Promise<PrepareResult> {
   try {
+    const { run, state } = input;
     const steps = await Promise.all(input.steps.map((step) => prepare(dependencies, step)));
+    await recordRun(dependencies, { run, state });
     return { steps };
   } catch (error) {
     throw controlFailure(error);

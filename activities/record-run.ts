@@ -4,19 +4,29 @@ import type { ActivityDependencies } from './activities.ts';
 import type { RecordRunInput } from './contract.ts';
 import { controlFailure } from './failures.ts';
 
-/** Writes how a run stands into the store, where it outlives Temporal's retention. */
+/**
+ * Writes how a run stands into the store, where it outlives Temporal's retention. An execution that
+ * `temporal workflow reset` made goes on after the compiler, and takes the record over here.
+ *
+ * @throws ApplicationFailure NotFound when the store has no record of the run
+ */
 export async function recordRun(
   { store }: ActivityDependencies,
-  { run, state, endedAt }: RecordRunInput,
+  { run: { workflowId, executionRunId }, state, endedAt }: RecordRunInput,
 ): Promise<void> {
   try {
-    const record = await getRun(store, run.workflowId);
-    if (record?.executionRunId !== run.executionRunId) {
-      const id = `${run.workflowId}, execution ${run.executionRunId}`;
-      throw new Failure('Internal', `internal: the store has no record of run ${id}`);
+    const record = await getRun(store, workflowId);
+    if (record === undefined) {
+      throw new Failure(
+        'NotFound',
+        `the store has no record of run '${workflowId}', which it had when the run began: ` +
+          'let all workers use one RETUNE_STORE, keep its files, and submit the run again',
+      );
     }
+    const { endedAt: _, ...known } = record;
     const ended = endedAt === undefined ? {} : { endedAt };
-    await putRun(store, { ...record, name: state.name, status: state.status, state, ...ended });
+    const { name, status } = state;
+    await putRun(store, { ...known, executionRunId, name, status, state, ...ended });
   } catch (error) {
     throw controlFailure(error);
   }

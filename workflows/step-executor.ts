@@ -136,6 +136,7 @@ export class StepExecutor {
       ({ steps: prepared } = await control.prepareSteps({
         run: this.#context.run,
         steps: requests.map(({ request }) => request),
+        state: this.#context.state(),
       }));
     } catch (error) {
       for (const { step } of requests) this.#ended(step, error);
