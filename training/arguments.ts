@@ -10,9 +10,12 @@ const count = z.int().min(1);
 export const trainingArgumentsSchema = z
   .strictObject({
     per_device_train_batch_size: count.default(8).describe('examples of one batch'),
-    per_device_eval_batch_size: count
-      .default(8)
-      .describe('accepted, without effect: evaluation packs as many examples as fit a pass'),
+    per_device_eval_batch_size: z
+      .never({
+        error: 'it would change nothing, as evaluation packs as many rows as fit a pass: remove it',
+      })
+      .optional()
+      .describe('refused: evaluation packs as many rows as fit a pass'),
     gradient_accumulation_steps: count
       .default(1)
       .describe(

@@ -4,7 +4,6 @@ import { trainingArgumentsSchema } from '../../../training/arguments.ts';
 test('every default is the one of Hugging Face, but for logging_steps', () => {
   expect(trainingArgumentsSchema.parse({})).toEqual({
     per_device_train_batch_size: 8,
-    per_device_eval_batch_size: 8,
     gradient_accumulation_steps: 1,
     num_train_epochs: 3,
     max_steps: -1,
