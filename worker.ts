@@ -41,17 +41,17 @@ const shared = {
   maxHeartbeatThrottleInterval: '3s',
 } satisfies Partial<WorkerOptions>;
 const workers: Worker[] = [];
-if (options.roles.has('control')) {
+if (options.roles.includes('control')) {
   const workflowsPath = fileURLToPath(new URL('./workflows/index.ts', import.meta.url));
   const queue = { taskQueue: CONTROL_QUEUE, workflowsPath, activities: activities.control };
   workers.push(await Worker.create({ ...shared, ...queue }));
 }
-if (options.roles.has('work')) {
+if (options.roles.includes('work')) {
   const queue = { taskQueue: WORK_QUEUE, activities: activities.work };
   const limits = { maxConcurrentActivityTaskExecutions: options.concurrency };
   workers.push(await Worker.create({ ...shared, ...queue, ...limits }));
 }
-for (const label of options.roles.has('train') ? options.labels : []) {
+for (const label of options.roles.includes('train') ? options.labels : []) {
   // One training at a time: it uses the whole device.
   const queue = { taskQueue: trainQueue(label), activities: activities.train };
   workers.push(

@@ -4,7 +4,7 @@ const ROLES = ['control', 'work', 'train'] as const;
 export type WorkerRole = (typeof ROLES)[number];
 
 export interface WorkerFlags {
-  readonly roles: ReadonlySet<WorkerRole>;
+  readonly roles: readonly WorkerRole[];
   /** Worker labels: the values of `runs_on` whose training steps this worker takes. */
   readonly labels: readonly string[];
   /** Steps of role work at a time. */
@@ -17,13 +17,13 @@ export interface WorkerFlags {
 export function parseWorkerOptions(argv: readonly string[]): WorkerFlags {
   const command = new Command('worker')
     .description('Serve the queues of a Temporal server: workflows, light steps, training steps.')
-    .option('--roles <list>', 'control, work, train', parseRoles, new Set(ROLES))
+    .option('--roles <list>', 'control, work, train', parseRoles, [...ROLES])
     .option('--labels <list>', 'worker labels of the training steps', parseLabels, ['cpu'])
     .option('--concurrency <n>', 'light steps at a time', parseCount, 4)
     .option('--grace-time <seconds>', 'outer limit of a graceful shutdown', parseCount, 60)
     .parse(argv);
   const { roles, labels, concurrency, graceTime } = command.opts<{
-    roles: ReadonlySet<WorkerRole>;
+    roles: readonly WorkerRole[];
     labels: readonly string[];
     concurrency: number;
     graceTime: number;
@@ -31,7 +31,7 @@ export function parseWorkerOptions(argv: readonly string[]): WorkerFlags {
   return { roles, labels, concurrency, graceTime: `${graceTime}s` };
 }
 
-function parseRoles(text: string): ReadonlySet<WorkerRole> {
+function parseRoles(text: string): readonly WorkerRole[] {
   const names = text.split(',').map((name) => name.trim());
   const roles = names.map((name) => {
     const role = ROLES.find((known) => known === name);
@@ -40,7 +40,7 @@ function parseRoles(text: string): ReadonlySet<WorkerRole> {
     }
     return role;
   });
-  return new Set(roles);
+  return [...new Set(roles)];
 }
 
 function parseLabels(text: string): readonly string[] {
