@@ -3,8 +3,8 @@ import { open, stat } from 'node:fs/promises';
 import { RecordBatchReader } from 'apache-arrow';
 import type { Schema } from 'apache-arrow';
 import { readPrefix } from './text-file.ts';
-import { fileFailure, integerCell, parseClassNames } from './table.ts';
-import type { Cell, CellRows, Table, TableFile } from './table.ts';
+import { fileFailure, parseClassNames, toCell } from './table.ts';
+import type { CellRows, Table, TableFile } from './table.ts';
 
 const FILE_MAGIC = Buffer.from('ARROW1');
 const STREAM_START = Buffer.from([0xff, 0xff, 0xff, 0xff]);
@@ -72,19 +72,6 @@ async function* scan(
     throw unreadable(file, (error as Error).message, error);
   } finally {
     input.destroy();
-  }
-}
-
-function toCell(value: unknown, type: string): Cell {
-  switch (typeof value) {
-    case 'string':
-    case 'number':
-    case 'boolean':
-      return value;
-    case 'bigint':
-      return integerCell(value);
-    default:
-      return value === null ? null : { what: `a value of type ${type}` };
   }
 }
 

@@ -7,8 +7,8 @@ import {
   queryColumns,
   queryRows,
 } from './duckdb.ts';
-import { fileFailure, integerCell, parseClassNames } from './table.ts';
-import type { Cell, CellRows, Table, TableFile } from './table.ts';
+import { fileFailure, parseClassNames, toCell } from './table.ts';
+import type { CellRows, Table, TableFile } from './table.ts';
 
 /**
  * Opens a parquet file. ClassLabel names come from what `datasets` wrote into its footer.
@@ -58,19 +58,6 @@ async function* scan(
   } catch (error) {
     signal?.throwIfAborted();
     throw unreadable(file, error);
-  }
-}
-
-function toCell(value: unknown, type: string): Cell {
-  switch (typeof value) {
-    case 'string':
-    case 'number':
-    case 'boolean':
-      return value;
-    case 'bigint':
-      return integerCell(value);
-    default:
-      return value === null ? null : { what: `a value of type ${type}` };
   }
 }
 

@@ -78,6 +78,20 @@ export function integerCell(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
+/** A value as a typed file's reader gives it. */
+export function toCell(value: unknown, type: string): Cell {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+      return value;
+    case 'bigint':
+      return integerCell(value);
+    default:
+      return value === null ? null : { what: `a value of type ${type}` };
+  }
+}
+
 /** ClassLabel names by column, of the value that `datasets` keeps under the key `huggingface`. */
 export function parseClassNames(metadata: string | undefined): ReadonlyMap<string, string[]> {
   const names = new Map<string, string[]>();

@@ -1,8 +1,9 @@
 import type { Gpt2Config } from './gpt2-config.ts';
-import type { Initializer, ParameterSpec } from './model-graph.ts';
+import type { InitializationRule } from '../random/weight-initialization.ts';
+import type { ParameterSpec } from './model-graph.ts';
 
-const ZEROS: Initializer = { kind: 'zeros' };
-const ONES: Initializer = { kind: 'ones' };
+const ZEROS: InitializationRule = { kind: 'zeros' };
+const ONES: InitializationRule = { kind: 'ones' };
 
 /**
  * Every parameter of GPT2ForSequenceClassification under its Hugging Face name, in the order of the
@@ -15,7 +16,7 @@ const ONES: Initializer = { kind: 'ones' };
  */
 export function gpt2Parameters(config: Gpt2Config): readonly ParameterSpec[] {
   const { n_embd: C, vocab_size: V, n_positions: P } = config;
-  const normal: Initializer = { kind: 'normal', std: config.initializer_range };
+  const normal: InitializationRule = { kind: 'normal', std: config.initializer_range };
   const blocks = Array.from({ length: config.n_layer }, (_, layer) => block(config, layer));
   return [
     weight('transformer.wte.weight', [V, C], normal),
@@ -30,8 +31,8 @@ function block(config: Gpt2Config, layer: number): readonly ParameterSpec[] {
   const C = config.n_embd;
   const inner = innerWidth(config);
   const std = config.initializer_range;
-  const normal: Initializer = { kind: 'normal', std };
-  const residual: Initializer = { kind: 'normal', std: std / Math.sqrt(2 * config.n_layer) };
+  const normal: InitializationRule = { kind: 'normal', std };
+  const residual: InitializationRule = { kind: 'normal', std: std / Math.sqrt(2 * config.n_layer) };
   const path = `transformer.h.${layer}`;
   return [
     ...layerNorm(`${path}.ln_1`, C),
@@ -48,7 +49,11 @@ function innerWidth(config: Gpt2Config): number {
   return config.n_inner ?? 4 * config.n_embd;
 }
 
-function weight(name: string, shape: readonly number[], initializer: Initializer): ParameterSpec {
+function weight(
+  name: string,
+  shape: readonly number[],
+  initializer: InitializationRule,
+): ParameterSpec {
   return { name, shape, initializer, isDecayed: true };
 }
 
@@ -56,7 +61,7 @@ function linear(
   path: string,
   inputs: number,
   outputs: number,
-  initializer: Initializer,
+  initializer: InitializationRule,
 ): readonly ParameterSpec[] {
   return [
     weight(`${path}.weight`, [inputs, outputs], initializer),

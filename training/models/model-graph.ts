@@ -1,16 +1,11 @@
 import type { TensorSpec } from '../graph/tensor-type.ts';
-
-/** How a parameter that no checkpoint holds is filled. */
-export type Initializer =
-  | { readonly kind: 'normal'; readonly std: number }
-  | { readonly kind: 'zeros' }
-  | { readonly kind: 'ones' };
+import type { InitializationRule } from '../random/weight-initialization.ts';
 
 /** One float32 weight tensor, under its Hugging Face name. */
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
-  readonly initializer: Initializer;
+  readonly initializer: InitializationRule;
   /** False for LayerNorm weights and all biases, as in Hugging Face's Trainer. */
   readonly isDecayed: boolean;
 }
