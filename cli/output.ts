@@ -1,7 +1,13 @@
 import pc from 'picocolors';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
-import type { RunState, StepState, StepStatus } from '../plan/plan.ts';
+import type { ArtifactDigest, RunState, StepState, StepStatus } from '../plan/plan.ts';
 import { statusText } from '../plan/run-state.ts';
+
+/** Characters of a step's remark. */
+const MAX_REMARK = 120;
+/** Hexadecimal digits of an artifact's digest that a person is shown; `artifact get` takes them. */
+const SHOWN_DIGITS = 16;
+const PREFIX = 'sha256:';
 
 /** One line of JSON on stdout, for programs. */
 export function printJson(value: unknown): void {
@@ -93,12 +99,29 @@ export function stepRemark(step: StepState, live?: JsonObject): string {
 /** Scalars of a step's outputs and metrics, but digests. */
 function renderOutputs(outputs: JsonObject): string {
   const line = scalarsOf(outputs).join(', ');
-  return line.length > 90 ? `${line.slice(0, 89)}…` : line;
+  return line.length > MAX_REMARK ? `${line.slice(0, MAX_REMARK - 1)}…` : line;
+}
+
+/** The artifacts of a run, for a person: `tune.model  sha256:8da30cfea0ae16be`. */
+export function renderArtifacts({ steps }: RunState): string[] {
+  const rows = Object.entries(steps).flatMap(([step, { outputs = {} }]) =>
+    Object.entries(outputs).flatMap(([name, value]) =>
+      // A source's revision may be a digest, too: that of the files it was read from.
+      isDigest(value) && name !== 'revision'
+        ? [[`${step}.${name}`, value.slice(0, PREFIX.length + SHOWN_DIGITS)]]
+        : [],
+    ),
+  );
+  return table(rows);
+}
+
+function isDigest(value: JsonValue): value is ArtifactDigest {
+  return typeof value === 'string' && value.startsWith(PREFIX);
 }
 
 function scalarsOf(values: JsonObject): string[] {
   return Object.entries(values).flatMap(([name, value]) => {
-    if (typeof value === 'string' && value.startsWith('sha256:')) return [];
+    if (isDigest(value)) return [];
     if (name === 'metrics' && typeof value === 'object' && value !== null) {
       return scalarsOf(value as JsonObject);
     }

@@ -1,5 +1,5 @@
 import { withServer } from './session.ts';
-import { printJson, printLines, renderRun } from '../output.ts';
+import { printJson, printLines, renderArtifacts, renderRun } from '../output.ts';
 import { runDocument, viewRun } from '../run-view.ts';
 import { waitingNote } from '../task-queues.ts';
 
@@ -16,6 +16,8 @@ export async function show(id: string, { json }: { json?: boolean }): Promise<nu
     for (const { step, queue } of waiting) {
       if (step === '') printLines([waitingNote(queue)]);
     }
+    const artifacts = renderArtifacts(state);
+    if (artifacts.length > 0) printLines(['', 'artifacts:', ...artifacts.map((row) => `  ${row}`)]);
     for (const [step, { error }] of Object.entries(state.steps)) {
       if (error) printLines(['', `step '${step}' failed (${error.type}):`, error.message]);
     }
