@@ -160,7 +160,7 @@ async function* readRows(
   throw fileFailure(
     first.file,
     index === 0
-      ? `the split "${split}" has no rows: the file holds no data`
+      ? `the split "${split}" has no rows: the file holds none; put some into it, or name another one`
       : `no row of the split "${split}" has a text (column "${text}"): name the column of the text`,
   );
 }

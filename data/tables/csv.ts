@@ -20,7 +20,8 @@ const GROUP_ROWS = 1024;
 export async function openCsv(file: TableFile, delimiter: ',' | '\t'): Promise<Table> {
   await checkText(file);
   const [header] = await headerOf(file, delimiter);
-  if (header === undefined) throw fileFailure(file, 'the file is empty');
+  if (header === undefined)
+    throw fileFailure(file, 'the file is empty: put rows into it, or name another one');
   return {
     file,
     columns: header,

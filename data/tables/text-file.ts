@@ -23,7 +23,8 @@ const SIGNATURES: readonly (readonly [string, string])[] = [
  */
 export async function checkText(file: TableFile): Promise<void> {
   const prefix = await readPrefix(file.path);
-  if (prefix.length === 0) throw fileFailure(file, 'the file is empty');
+  if (prefix.length === 0)
+    throw fileFailure(file, 'the file is empty: put rows into it, or name another one');
   for (const [signature, what] of SIGNATURES) {
     if (prefix.subarray(0, signature.length).equals(Buffer.from(signature, 'latin1'))) {
       throw fileFailure(file, what);

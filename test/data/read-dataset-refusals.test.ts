@@ -29,12 +29,17 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     content: 'text,text\nx,1\n',
     message: 'file:a.csv: it has 2 columns named "text": rename all but one',
   },
-  'an empty file': { name: 'a.jsonl', content: '', message: 'file:a.jsonl: the file is empty' },
+  'an empty file': {
+    name: 'a.jsonl',
+    content: '',
+    message: 'file:a.jsonl: the file is empty: put rows into it, or name another one',
+  },
   'a header without rows': {
     name: 'a.csv',
     content: 'text,label\n',
     options: LABEL,
-    message: 'file:a.csv: the split "train" has no rows: the file holds no data',
+    message:
+      'file:a.csv: the split "train" has no rows: the file holds none; put some into it, or name another one',
   },
   'an empty list': {
     name: 'a.json',
