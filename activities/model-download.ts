@@ -65,13 +65,26 @@ export async function downloadWeights(
       : await existingModel(context, inputs.source, upstream.source, overrides);
   const files = { ...base, ...tokenizer };
   if (inputs.source !== undefined) requireFile(files, TOKENIZER, inputs.source);
-  const { architecture, parameters } = await inspectModel(files);
+  const { architecture, parameters } = await inspected(files, inputs.source);
   const model = await putArtifact(context.store, {
     type: 'model',
     metadata: { architecture, parameters },
     files: Object.fromEntries(Object.entries(files).map(([name, file]) => [name, { file }])),
   });
   return { model, parameters };
+}
+
+/** What the files hold; the failure to read a person's model names where it came from. */
+async function inspected(
+  files: Readonly<Record<string, string>>,
+  source: string | undefined,
+): ReturnType<typeof inspectModel> {
+  try {
+    return await inspectModel(files);
+  } catch (error) {
+    if (source === undefined || !(error instanceof Failure)) throw error;
+    throw new Failure(error.type, `"${source}": ${error.message}`, { cause: error });
+  }
 }
 
 async function configOf(
@@ -114,6 +127,9 @@ async function existingModel(
     name === CONFIG || TOKENIZER_FILES.includes(name) || WEIGHTS.test(name);
   const files = await fetchPart(context, source, revision, 'source', isWanted);
   requireFile(files, CONFIG, source);
+  if (!Object.keys(files).some((name) => WEIGHTS.test(name))) {
+    requireFile(files, 'model.safetensors', source);
+  }
   const config = await readJsonObject(files[CONFIG] ?? '', source);
   const merged = expandLabels({ ...config, ...overrides }, overrides);
   const path = join(await partDirectory(context, 'config'), CONFIG);

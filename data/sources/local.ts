@@ -176,9 +176,12 @@ async function pathBelow(root: string, source: string): Promise<string> {
     const beside = await readdir(dirname(path)).catch(() => []);
     const folder = written.includes('/') ? `${dirname(written)}/` : '';
     const names = beside.map((name) => `file:${folder}${name}`);
+    const remedy =
+      didYouMean(source, names) ||
+      ': put it there, or start the worker with RETUNE_DATA_ROOT set to the folder it is in';
     throw new Failure(
       'NotFound',
-      `"${source}" does not exist below the data root ${root}${didYouMean(source, names)}`,
+      `"${source}" does not exist below the data root ${root}${remedy}`,
       { cause: error },
     );
   }

@@ -115,7 +115,9 @@ const REFUSED: readonly (readonly [string, string, (root: string) => string])[] 
   [
     'file:set/nothing/at-all.csv',
     'NotFound',
-    (root) => `"file:set/nothing/at-all.csv" does not exist below the data root ${root}`,
+    (root) =>
+      `"file:set/nothing/at-all.csv" does not exist below the data root ${root}: ` +
+      'put it there, or start the worker with RETUNE_DATA_ROOT set to the folder it is in',
   ],
   ['file:', 'InvalidInput', () => '"file:" has no path: write file:PATH, as file:data.csv'],
   [
