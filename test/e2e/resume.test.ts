@@ -1,0 +1,222 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { lookUp } from '../../store/cache.ts';
+import { startFileServer } from '../servers/file-server.ts';
+import { cleanUp, withCleanUp } from '../setup/cleanup.ts';
+import { startWorker } from '../setup/processes.ts';
+import { ownTemporalServer, testSite, type TestSite } from '../setup/temporal.ts';
+import { pipelineFile, siteBefore, submit, until } from './observed-run.ts';
+import { killWorker, trainingPid, underWay } from './worker-death.ts';
+
+const TRAINING = pipelineFile('training');
+/** Of training.yaml. */
+const TOTAL_STEPS = 400;
+const STEPS_PER_EPOCH = 50;
+
+const ROWS = '{"text":"good","label":"positive"}\n{"text":"bad","label":"negative"}\n';
+
+/** Where nothing has interrupted the training, and the model of that. */
+let whole: TestSite;
+let model: unknown;
+
+beforeAll(async () => {
+  whole = await testSite();
+  const worker = await startWorker(whole);
+  const state = await (await submit(whole, 'whole', TRAINING)).ended();
+  expect(state.status).toBe('completed');
+  model = state.outputs['model'];
+  await worker.end('SIGTERM');
+});
+
+/** A store that has all but the training. */
+const newSite = (): Promise<TestSite> => siteBefore(whole, 'whole', 'tune');
+
+describe.concurrent('a worker that dies in the middle of a training', () => {
+  test('before and after the first checkpoint, twice in one run', () =>
+    withCleanUp(async () => {
+      const site = await newSite();
+      const first = await startWorker(site);
+      const run = await submit(site, 'killed', TRAINING);
+      await run.untilAttempt(
+        'tune',
+        0,
+        'in its first steps',
+        (at) => at.firstOptimizerStep != null,
+      );
+      await killWorker(first);
+      const second = await startWorker(site);
+      const attempt = await run.untilAttempt('tune', 1, 'begun', () => true);
+      await until('two checkpoints and steps beyond', async () => {
+        const [newest = 0, older = 0] = await run.checkpointSteps(attempt);
+        const reached = (await run.attempts('tune'))[1]?.lastOptimizerStep?.step ?? 0;
+        // Not while the next one is written: that adds to what is computed again.
+        const beyond = reached - newest;
+        return older > 0 && beyond > 0 && beyond < STEPS_PER_EPOCH / 2 ? true : undefined;
+      });
+      await killWorker(second);
+      await startWorker(site);
+
+      expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { model } });
+      const [early, middle, last, ...more] = await run.attempts('tune');
+      expect(more).toEqual([]);
+      expect(early).toMatchObject({ resumedFromStep: 0, firstOptimizerStep: { step: 1 } });
+      expect(middle).toMatchObject({ resumedFromStep: 0, firstOptimizerStep: { step: 1 } });
+      expect([early?.outcome, early?.endedAt, middle?.outcome, middle?.endedAt]).toEqual(
+        Array(4).fill(undefined),
+      );
+      // max_attempts is 1: neither of them counted.
+      expect(last).toMatchObject({ attempt: 3, outcome: 'completed' });
+      const reached = middle?.lastOptimizerStep?.step ?? NaN;
+      const resumed = last?.resumedFromStep ?? NaN;
+      expect(reached).toBeLessThan(TOTAL_STEPS);
+      expect(resumed).toBeGreaterThan(0);
+      expect(reached - resumed).toBeLessThanOrEqual(STEPS_PER_EPOCH);
+      expect(last?.lastOptimizerStep?.step).toBe(TOTAL_STEPS);
+      expect(await run.checkpointSteps(last!)).toEqual([]);
+    }));
+
+  test('while a checkpoint is written', () =>
+    withCleanUp(async () => {
+      const site = await newSite();
+      const first = await startWorker(site);
+      const run = await submit(site, 'killed', TRAINING);
+      const attempt = await run.untilAttempt('tune', 0, 'begun', (at) => at.fingerprint !== '');
+      // The training process is stopped at that moment, so that nothing completes what is half done.
+      const { writing, kept, pid } = await until('a checkpoint being written', async () => {
+        const step = await checkpointBeingWritten(site.home);
+        const child = trainingPid(first);
+        if (step === undefined || step <= STEPS_PER_EPOCH || child === undefined) return undefined;
+        process.kill(child, 'SIGSTOP');
+        const steps = await run.checkpointSteps(attempt);
+        const isHalfDone = (await checkpointBeingWritten(site.home)) === step && steps[0]! < step;
+        if (isHalfDone) return { writing: step, kept: steps[0]!, pid: child };
+        process.kill(child, 'SIGCONT');
+        return undefined;
+      });
+      await first.end('SIGKILL');
+      process.kill(pid, 'SIGKILL');
+      expect(await run.checkpointSteps(attempt)).toContain(kept);
+      await startWorker(site);
+
+      expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { model } });
+      const [killed, last, ...more] = await run.attempts('tune');
+      expect(more).toEqual([]);
+      expect(killed?.outcome).toBeUndefined();
+      expect(last).toMatchObject({ resumedFromStep: kept, outcome: 'completed' });
+      expect(kept).toBeGreaterThan(0);
+      expect(writing - kept).toBeLessThanOrEqual(STEPS_PER_EPOCH);
+      expect(await underWay(site.home, 'checkpoint')).toEqual([]);
+    }));
+
+  test('when the last step is done and the model is being published', () =>
+    withCleanUp(async () => {
+      const site = await newSite();
+      const first = await startWorker(site);
+      const run = await submit(site, 'killed', TRAINING);
+      const attempt = await run.untilAttempt('tune', 0, 'begun', (at) => at.fingerprint !== '');
+      await until('the trained model', async () =>
+        (await underWay(site.home, 'model')).includes('model/history.jsonl') ? true : undefined,
+      );
+      await killWorker(first);
+      expect((await lookUp(run.store, attempt.fingerprint)).hit).toBe(false);
+      const [newest] = await run.checkpointSteps(attempt);
+      await startWorker(site);
+
+      expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { model } });
+      const [killed, last, ...more] = await run.attempts('tune');
+      expect(more).toEqual([]);
+      expect(killed?.outcome).toBeUndefined();
+      expect(last).toMatchObject({ resumedFromStep: newest, outcome: 'completed' });
+      expect(newest).toBeGreaterThanOrEqual(TOTAL_STEPS - STEPS_PER_EPOCH);
+      expect(await run.checkpointSteps(last!)).toEqual([]);
+    }));
+
+  test('is told to stop, and hands over what it has done', () =>
+    withCleanUp(async () => {
+      const site = await newSite();
+      const first = await startWorker(site);
+      const run = await submit(site, 'stopped', TRAINING);
+      const attempt = await run.untilAttempt(
+        'tune',
+        0,
+        'past two epochs',
+        ({ lastOptimizerStep }) => (lastOptimizerStep?.step ?? 0) > 2 * STEPS_PER_EPOCH,
+      );
+      const exit = await first.end('SIGTERM');
+      expect({ ...exit, left: first.remaining() }).toEqual({ code: 0, signal: null, left: [] });
+      const [stopped] = await run.attempts('tune');
+      const at = stopped?.lastOptimizerStep?.step ?? NaN;
+      expect(stopped?.outcome).toBe('shutting-down');
+      expect((await run.checkpointSteps(attempt))[0]).toBe(at);
+      expect(at).toBeLessThan(TOTAL_STEPS);
+      await startWorker(site);
+
+      expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { model } });
+      const [, last, ...more] = await run.attempts('tune');
+      expect(more).toEqual([]);
+      expect(last).toMatchObject({
+        outcome: 'completed',
+        resumedFromStep: at,
+        firstOptimizerStep: { step: at + 1 },
+      });
+    }));
+
+  test('keeps training while its Temporal server is killed and comes back', () =>
+    withCleanUp(async () => {
+      const { home } = await newSite();
+      const databaseFile = `${home}/temporal.db`;
+      const server = await ownTemporalServer({ databaseFile });
+      const { address } = server;
+      const namespace = 'default';
+      const env = { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace, RETUNE_HOME: home };
+      const site = { address, namespace, home, env };
+      const worker = await startWorker(site);
+      const run = await submit(site, 'orphan', TRAINING);
+      await run.untilAttempt(
+        'tune',
+        0,
+        'past an epoch',
+        ({ lastOptimizerStep }) => (lastOptimizerStep?.step ?? 0) > STEPS_PER_EPOCH,
+      );
+      await server.kill();
+      await ownTemporalServer({ databaseFile, port: Number(address.split(':')[1]) });
+
+      expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { model } });
+      expect(worker.stderr).not.toContain('worker stopped');
+      const steps = (await run.attempts('tune')).map((attempt) => attempt.resumedFromStep);
+      expect(steps[0]).toBe(0);
+      expect(steps.slice(1)).not.toContain(0);
+    }));
+});
+
+test('a worker that is told to stop ends a download, and another one begins it anew', async () => {
+  const site = await testSite();
+  const server = await startFileServer();
+  cleanUp(() => server.close());
+  const asked = new Promise<void>((resolve) => {
+    server.on('/rows.jsonl', (request, response) => {
+      response.writeHead(200, { etag: '"v1"', 'content-length': ROWS.length });
+      if (request.method === 'HEAD') return void response.end();
+      // The first download never ends.
+      const isFirst = !server.requests.slice(0, -1).includes('GET /rows.jsonl');
+      if (!isFirst) return void response.end(ROWS);
+      response.write(ROWS.slice(0, 10));
+      resolve();
+    });
+  });
+  const first = await startWorker(site);
+  const source = `${server.url}/rows.jsonl`;
+  const run = await submit(site, 'stopped', pipelineFile('download'), { source });
+  await asked;
+  const exit = await first.end('SIGTERM');
+  expect({ ...exit, left: first.remaining() }).toEqual({ code: 0, signal: null, left: [] });
+  await startWorker(site);
+
+  expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { rows: 2 } });
+  const attempts = await run.attempts('data');
+  expect(attempts.map(({ outcome }) => outcome)).toEqual(['shutting-down', 'completed']);
+});
+
+async function checkpointBeingWritten(home: string): Promise<number | undefined> {
+  const [path] = await underWay(home, 'checkpoint');
+  return path === undefined ? undefined : Number(path.split('-').at(-1));
+}

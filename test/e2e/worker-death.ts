@@ -1,0 +1,34 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestProcess } from '../setup/processes.ts';
+import { until } from './observed-run.ts';
+
+/** The training process that a worker has started, if it has. */
+export function trainingPid(worker: TestProcess): number | undefined {
+  const line = worker.remaining().find((command) => command.includes('training/child.ts'));
+  return line === undefined ? undefined : Number.parseInt(line, 10);
+}
+
+/** SIGKILLs a worker alone; resolves when all that it has started is gone as well. */
+export async function killWorker(worker: TestProcess): Promise<void> {
+  await worker.end('SIGKILL');
+  await until(
+    'the end of what the worker had started',
+    async () => (worker.remaining().length === 0 ? true : undefined),
+    10,
+  );
+}
+
+/** Paths below $RETUNE_HOME/work of what attempts have under way, such as `checkpoint/checkpoint-50`. */
+export async function underWay(home: string, part: 'checkpoint' | 'model'): Promise<string[]> {
+  const root = join(home, 'work');
+  const paths: string[] = [];
+  for (const attempt of await names(root)) {
+    for (const name of await names(join(root, attempt, part))) paths.push(`${part}/${name}`);
+  }
+  return paths;
+}
+
+async function names(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
