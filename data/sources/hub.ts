@@ -168,7 +168,7 @@ async function fetchFile(
       throw new Failure(
         'SourceUnavailable',
         `${file.display}: what arrived has the ${file.digest.algorithm} ${found}, expected ` +
-          `${file.digest.hex}; it is tried again`,
+          `${file.digest.hex}; try again later`,
       );
     }
   });

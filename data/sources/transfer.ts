@@ -46,7 +46,7 @@ export class Watchdog {
   #failure(): Failure {
     return new Failure(
       'SourceUnavailable',
-      `${this.#what}: the server sent nothing for ${this.#timeoutMs / 1000} s; it is tried again`,
+      `${this.#what}: the server sent nothing for ${this.#timeoutMs / 1000} s; try again later`,
     );
   }
 }

@@ -30,9 +30,9 @@ export function refusal(
     case 'NotFound':
       return new Failure(type, message(`; ${remedies.notFound}`));
     case 'RateLimited':
-      return new Failure(type, message(', too many requests; it is tried again later'), options);
+      return new Failure(type, message(', too many requests; try again later'), options);
     case 'SourceUnavailable':
-      return new Failure(type, message('; it is tried again'), options);
+      return new Failure(type, message('; try again later'), options);
     default:
       return new Failure(type, message(', which trying again cannot change'));
   }
@@ -67,7 +67,7 @@ export function connectionFailure(what: string, error: unknown): unknown {
   const why = [code, reason.message].filter(Boolean).join(': ');
   return new Failure(
     'SourceUnavailable',
-    `${what}: the connection failed (${why}); it is tried again`,
+    `${what}: the connection failed (${why}); try again later`,
     { cause: error },
   );
 }
@@ -76,6 +76,6 @@ export function connectionFailure(what: string, error: unknown): unknown {
 export function incomplete(what: string, expectedBytes: number): Failure {
   return new Failure(
     'SourceUnavailable',
-    `${what}: the body ended before all of its ${expectedBytes} bytes had arrived; it is tried again`,
+    `${what}: the body ended before all of its ${expectedBytes} bytes had arrived; try again later`,
   );
 }

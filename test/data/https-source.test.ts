@@ -172,21 +172,21 @@ const REFUSALS: readonly (readonly [
     429,
     { 'retry-after': '17' },
     'RateLimited',
-    'the server answered 429 Too Many Requests, too many requests; it is tried again later',
+    'the server answered 429 Too Many Requests, too many requests; try again later',
     17_000,
   ],
   [
     500,
     {},
     'SourceUnavailable',
-    'the server answered 500 Internal Server Error; it is tried again',
+    'the server answered 500 Internal Server Error; try again later',
     undefined,
   ],
   [
     503,
     { 'retry-after': 'Mon, 01 Jan 2001 00:00:00 GMT' },
     'SourceUnavailable',
-    'the server answered 503 Service Unavailable; it is tried again',
+    'the server answered 503 Service Unavailable; try again later',
     0,
   ],
 ];
@@ -214,7 +214,7 @@ serverTest('finds a body that was cut short', async ({ server, target }) => {
     type: 'SourceUnavailable',
     message:
       `${server.url}/a.csv: the body ended before all of its ${LENGTH} bytes had arrived; ` +
-      'it is tried again',
+      'try again later',
   });
 });
 
@@ -224,7 +224,7 @@ serverTest('gives up on a server that sends nothing', async ({ server }) => {
     resolveSource(`${server.url}/a.csv`, 'dataset', { env: {}, stallTimeoutMs: 50 }),
   ).rejects.toMatchObject({
     type: 'SourceUnavailable',
-    message: `${server.url}/a.csv: the server sent nothing for 0.05 s; it is tried again`,
+    message: `${server.url}/a.csv: the server sent nothing for 0.05 s; try again later`,
   });
 });
 
@@ -249,7 +249,7 @@ serverTest('says that nothing listens', async ({ server }) => {
     type: 'SourceUnavailable',
     message:
       `${server.url}/a.csv: the connection failed (ECONNREFUSED: connect ECONNREFUSED ` +
-      `127.0.0.1:${port}); it is tried again`,
+      `127.0.0.1:${port}); try again later`,
   });
 });
 

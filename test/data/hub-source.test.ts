@@ -240,7 +240,7 @@ hubTest('waits as long as the hub says', async ({ hub, target }) => {
     retryAfterMs: 55_000,
     message:
       'hf://datasets/acme/tweets: the server answered 429 Too Many Requests, too many requests; ' +
-      'it is tried again later',
+      'try again later',
   });
 });
 
@@ -252,8 +252,8 @@ const BROKEN: readonly (readonly [string, Interception, string])[] = [
       if (host === 'storage') response.writeHead(503).end();
       return host === 'storage';
     },
-    'hf://datasets/acme/tweets/data/big.csv: the server answered 503 Service Unavailable; it is ' +
-      'tried again',
+    'hf://datasets/acme/tweets/data/big.csv: the server answered 503 Service Unavailable; try ' +
+      'again later',
   ],
   [
     'storage that fails half-way',
@@ -262,8 +262,8 @@ const BROKEN: readonly (readonly [string, Interception, string])[] = [
       response.writeHead(500).end();
       return true;
     },
-    'hf://datasets/acme/tweets/data/big.csv: the server answered 500 Internal Server Error; it is ' +
-      'tried again',
+    'hf://datasets/acme/tweets/data/big.csv: the server answered 500 Internal Server Error; try ' +
+      'again later',
   ],
   [
     'a body that was altered',
@@ -273,7 +273,7 @@ const BROKEN: readonly (readonly [string, Interception, string])[] = [
       return true;
     },
     'hf://datasets/acme/tweets/data/big.csv: what arrived has the sha256 ' +
-      `${sha256(ALTERED)}, expected ${sha256(BIG)}; it is tried again`,
+      `${sha256(ALTERED)}, expected ${sha256(BIG)}; try again later`,
   ],
   [
     'a body that was cut short',
@@ -283,7 +283,7 @@ const BROKEN: readonly (readonly [string, Interception, string])[] = [
       return true;
     },
     'hf://datasets/acme/tweets/data/big.csv: the body ended before all of its 200000 bytes had ' +
-      'arrived; it is tried again',
+      'arrived; try again later',
   ],
   [
     'a server that is no hub',
