@@ -31,6 +31,7 @@ export class StepExecutor {
   readonly #context: StepExecutorOptions;
   readonly #running = new Set<StepId>();
   readonly #recoveries = new Map<StepId, number>();
+  #lastPreparation: Promise<unknown> = Promise.resolve();
   /** Steps that the submission asks to run again whatever the cache holds. */
   readonly #forced: ReadonlySet<StepId>;
 
@@ -133,11 +134,7 @@ export class StepExecutor {
   ): Promise<void> {
     let prepared: readonly PreparedStep[];
     try {
-      ({ steps: prepared } = await control.prepareSteps({
-        run: this.#context.run,
-        steps: requests.map(({ request }) => request),
-        state: this.#context.state(),
-      }));
+      prepared = await this.#prepare(requests.map(({ request }) => request));
     } catch (error) {
       for (const { step } of requests) this.#ended(step, error);
       return;
@@ -147,6 +144,20 @@ export class StepExecutor {
       if (answer === undefined) throw new Error('internal: prepareSteps left a step out');
       void this.#guard(step, () => this.#runPrepared(step, request, queue, answer));
     });
+  }
+
+  /**
+   * One call at a time: local activities that run side by side end one by one, but a replay may
+   * hear of several ends at once, and would then find other steps ready together than the run did.
+   */
+  #prepare(steps: readonly PrepareRequest[]): Promise<readonly PreparedStep[]> {
+    const { run, state } = this.#context;
+    const prepared = this.#lastPreparation.then(async () => {
+      const result = await control.prepareSteps({ run, steps, state: state() });
+      return result.steps;
+    });
+    this.#lastPreparation = prepared.catch(() => undefined);
+    return prepared;
   }
 
   async #runPrepared(
