@@ -14,6 +14,8 @@ export interface TokenizerOptions {
   readonly truncation?: boolean;
   /** Longest row in tokens, special ones included. Default: what the tokenizer says. */
   readonly maxLength?: number;
+  /** Tokens that the model can read at most: a longer limit, or none, gives way to it. */
+  readonly modelLimit?: number;
 }
 
 export interface Encoded {
@@ -157,7 +159,7 @@ function tokenText(token: TokenizerConfig['pad_token']): string | undefined {
 async function findMaxLength(
   tokenizer: Tokenizer,
   config: TokenizerConfig,
-  { truncation, maxLength }: TokenizerOptions,
+  { truncation, maxLength, modelLimit = Infinity }: TokenizerOptions,
 ): Promise<number | null> {
   if (truncation === false) {
     if (maxLength === undefined) return null;
@@ -166,7 +168,7 @@ async function findMaxLength(
       `max_length: ${maxLength} has no effect with truncation: false: leave one of them out`,
     );
   }
-  const limit = maxLength ?? config.model_max_length ?? Infinity;
+  const limit = Math.min(maxLength ?? config.model_max_length ?? Infinity, modelLimit);
   if (maxLength === undefined && limit > NO_LIMIT) {
     throw new Failure(
       'InvalidInput',

@@ -7,6 +7,8 @@ export interface ModelFacts {
   readonly architecture: string;
   /** Number of weights, with those of a head that training will create. */
   readonly parameters: number;
+  /** Tokens of the longest row that it reads. */
+  readonly positions: number;
 }
 
 /**
@@ -15,8 +17,9 @@ export interface ModelFacts {
  */
 export async function inspectModel(modelFiles: ModelFiles): Promise<ModelFacts> {
   const model = defineModel(await readConfig(modelFiles));
-  const { parameters: specs, basePrefix, head, architecture } = model;
+  const { parameters: specs, basePrefix, head, architecture, positions } = model;
   await checkWeights({ files: await weightFiles(modelFiles), specs, basePrefix, head });
   const elements = specs.map(({ shape }) => shape.reduce((product, axis) => product * axis, 1));
-  return { architecture, parameters: elements.reduce((sum, count) => sum + count, 0) };
+  const parameters = elements.reduce((sum, count) => sum + count, 0);
+  return { architecture, parameters, positions };
 }

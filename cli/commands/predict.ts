@@ -6,6 +6,7 @@ import { openModel } from '../../activities/tokenized-input.ts';
 import { writeTokenizedSplit } from '../../data/tokenized-dataset.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
 import { resolveModel } from '../../store/registry.ts';
+import { inspectModel } from '../../training/model-inspection.ts';
 import { runJob } from '../../training/process.ts';
 import { CommandError } from '../command-error.ts';
 import { printJson, printLines, table } from '../output.ts';
@@ -24,8 +25,9 @@ export async function predict(
   const { pad_token_id: padTokenId } = JSON.parse(await readFile(configFile, 'utf8')) as {
     pad_token_id: number | null;
   };
+  const { positions: modelLimit } = await inspectModel(modelFiles);
   // Nothing is padded here, but a tokenizer without a pad token of its own has to be given one.
-  const tokenizer = await loadTokenizer(store, version.model, { padToken: 'eos' });
+  const tokenizer = await loadTokenizer(store, version.model, { padToken: 'eos', modelLimit });
   const [encoded] = await tokenizer.encode([text]);
   if (encoded === undefined || encoded.inputIds.length === 0) {
     throw new CommandError('the text is empty: give some words to classify');
@@ -43,11 +45,15 @@ export async function predict(
     const label = scores[0]?.label ?? '';
     if (json) {
       const probabilities = Object.fromEntries(scores.map((score) => [score.label, score.p]));
-      printJson({ model: name, version: version.version, label, probabilities });
+      const { truncated } = encoded;
+      printJson({ model: name, version: version.version, label, probabilities, truncated });
     } else {
       printLines([
         `${label}  (${name} v${version.version})`,
         ...table(scores.map((score) => [`  ${score.label}`, `${(100 * score.p).toFixed(1)} %`])),
+        ...(encoded.truncated
+          ? [`the text is long: only ${encoded.inputIds.length} tokens of it were read`]
+          : []),
       ]);
     }
     return 0;
