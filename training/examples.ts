@@ -48,7 +48,8 @@ function checkRow(rows: TokenizedRows, row: number, requirements: RowRequirement
   if (unknown !== undefined) {
     throw invalid(
       `row ${id} of ${name} has the token ${unknown}, and the model's vocabulary ends at ` +
-        `${model.vocabulary - 1}; tokenize with the model's own tokenizer`,
+        `${model.vocabulary - 1}; tokenize with the model's own tokenizer, or make a fresh model ` +
+        `with its vocab_size`,
     );
   }
 }

@@ -138,7 +138,7 @@ test.each([
     what: 'a token outside the vocabulary',
     change: { trainRows: { ...smallRows(1, 1), inputIds: Int32Array.of(1, 61, 2, 3) } },
     message:
-      'row "row-1-0" of train_dataset has the token 61, and the model\'s vocabulary ends at 60; tokenize with the model\'s own tokenizer',
+      'row "row-1-0" of train_dataset has the token 61, and the model\'s vocabulary ends at 60; tokenize with the model\'s own tokenizer, or make a fresh model with its vocab_size',
   },
   {
     what: 'a row too long',
