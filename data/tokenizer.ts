@@ -41,14 +41,16 @@ interface TokenizerConfig {
   readonly eos_token?: string | { readonly content: string } | null;
   readonly model_max_length?: number | null;
   readonly truncation_side?: string | null;
+  /** Of config.json. */
+  readonly eos_token_id?: number | readonly number[] | null;
 }
 
 /** Hugging Face writes 1e30 for a tokenizer without a limit. */
 const NO_LIMIT = 1e9;
 
 /**
- * Loads the tokenizer of a model artifact: tokenizer.json, and tokenizer_config.json and
- * special_tokens_map.json when there are any.
+ * Loads the tokenizer of a model artifact: tokenizer.json, and tokenizer_config.json,
+ * special_tokens_map.json and config.json when there are any.
  *
  * @throws InvalidInput when the model has none, it has no pad token and none is named, or the
  * limit is missing or too low; NotFound, CorruptArtifact
@@ -67,8 +69,8 @@ export async function loadTokenizer(
     );
   }
   const path = await artifactFile(store, manifest, 'tokenizer.json');
-  const config = await readConfig(store, manifest);
   const whole = openTokenizer(path);
+  const config = await readConfig(store, manifest, whole);
   const pad = findPadToken(whole, config, options.padToken);
   const maxLength = await findMaxLength(whole, config, options);
   const limited = openTokenizer(path);
@@ -100,14 +102,30 @@ function openTokenizer(path: string): Tokenizer {
   }
 }
 
-async function readConfig(store: Store, manifest: ArtifactManifest): Promise<TokenizerConfig> {
-  let config: TokenizerConfig = {};
+async function readConfig(
+  store: Store,
+  manifest: ArtifactManifest,
+  tokenizer: Tokenizer,
+): Promise<TokenizerConfig> {
+  let config = withoutNulls(await configOfModel(store, manifest, tokenizer));
   for (const name of ['special_tokens_map.json', 'tokenizer_config.json']) {
     if (!manifest.files.some(({ path }) => path === name)) continue;
     const text = await readFile(await artifactFile(store, manifest, name), 'utf8');
     config = { ...config, ...withoutNulls(parseJson(name, text)) };
   }
   return config;
+}
+
+/** GPT-2's tokenizer on the Hub names no token: which one ends a text, the model's own config says. */
+async function configOfModel(
+  store: Store,
+  manifest: ArtifactManifest,
+  tokenizer: Tokenizer,
+): Promise<TokenizerConfig> {
+  if (!manifest.files.some(({ path }) => path === 'config.json')) return {};
+  const text = await readFile(await artifactFile(store, manifest, 'config.json'), 'utf8');
+  const { eos_token_id: id } = parseJson('config.json', text);
+  return { eos_token: typeof id === 'number' ? tokenizer.idToToken(id) : null };
 }
 
 function parseJson(name: string, text: string): TokenizerConfig {

@@ -129,6 +129,16 @@ interface Padding {
 
 const PADDINGS: readonly Padding[] = [
   { what: 'eos', options: { padToken: 'eos' }, pad: ['<|endoftext|>', 0] },
+  {
+    what: "the model's eos, where its tokenizer names none, as GPT-2's on the Hub",
+    options: { padToken: 'eos' },
+    files: ['tokenizer.json'],
+    more: {
+      'tokenizer_config.json': '{"model_max_length": 1024}',
+      'config.json': '{"model_type": "gpt2", "eos_token_id": 31}',
+    },
+    pad: ['?', 31],
+  },
   { what: 'a token of the vocabulary', options: { padToken: '!' }, pad: ['!', 1] },
   {
     what: "the tokenizer's own",
