@@ -24,22 +24,29 @@ export async function followRun(
   id: string,
   { signal, quiet = false }: FollowOptions = {},
 ): Promise<RunView> {
-  const show = quiet ? () => undefined : process.stdout.isTTY ? showTable : showLines();
+  const isTable = !quiet && isTerminal();
+  const show = isTable ? showTable : quiet ? () => undefined : showLines();
   for (;;) {
     const view = await viewRun(connected, store, id);
     const ended = view.state.status !== 'running';
     show(view);
     if (ended || signal?.aborted) {
-      if (!quiet && process.stdout.isTTY) logUpdate.done();
+      if (isTable) logUpdate.done();
       return view;
     }
     await sleep(POLL_MS, undefined, signal ? { signal } : {}).catch(() => undefined);
   }
 }
 
+/** Some pseudo-terminals have no size, and so no room for a table. */
+function isTerminal(): boolean {
+  const { isTTY, rows, columns } = process.stdout;
+  return isTTY && rows > 0 && columns > 0;
+}
+
 function showTable(view: RunView): void {
   const waiting = waitingRun(view);
-  const lines = renderRun(view.id, view.state, view.live);
+  const lines = renderRun(view.id, view.state, view.live, process.stdout.columns);
   logUpdate([...lines, ...(waiting === undefined ? [] : [waiting])].join('\n'));
 }
 

@@ -45,13 +45,18 @@ const PAINT: Readonly<Record<StepStatus, (text: string) => string>> = {
   cancelled: pc.yellow,
 };
 
-/** The run as a table of steps, for a person. */
+/**
+ * The run as a table of steps, for a person.
+ *
+ * @param columns of the terminal: longer lines are cut
+ */
 export function renderRun(
   id: string,
   state: RunState,
   live: Readonly<Record<string, JsonObject>> = {},
-  now = Date.now(),
+  columns = Infinity,
 ): string[] {
+  const now = Date.now();
   const entries = Object.entries(state.steps);
   const rows = table([
     ['step', 'status', 'time', ''],
@@ -62,7 +67,8 @@ export function renderRun(
       stepRemark({ status, ...rest }, live[step]),
     ]),
   ]);
-  const painted = rows.map((row, index) => {
+  const painted = rows.map((whole, index) => {
+    const row = cut(whole, columns);
     const status = entries[index - 1]?.[1].status;
     return status === undefined
       ? pc.dim(row)
@@ -98,8 +104,7 @@ export function stepRemark(step: StepState, live?: JsonObject): string {
 
 /** Scalars of a step's outputs and metrics, but digests. */
 function renderOutputs(outputs: JsonObject): string {
-  const line = scalarsOf(outputs).join(', ');
-  return line.length > MAX_REMARK ? `${line.slice(0, MAX_REMARK - 1)}…` : line;
+  return cut(scalarsOf(outputs).join(', '), MAX_REMARK);
 }
 
 /** The artifacts of a run, for a person: `tune.model  sha256:8da30cfea0ae16be`. */
@@ -132,7 +137,7 @@ function scalarsOf(values: JsonObject): string[] {
 
 function renderValue(value: JsonValue): string | undefined {
   if (typeof value === 'number') return formatNumber(value);
-  if (typeof value === 'string') return value.length > 24 ? `${value.slice(0, 23)}…` : value;
+  if (typeof value === 'string') return cut(value, 24);
   if (typeof value === 'boolean') return String(value);
   return undefined;
 }
@@ -162,6 +167,10 @@ function formatSeconds(seconds: number): string {
 export function formatNumber(value: number): string {
   if (Number.isInteger(value)) return value.toLocaleString('en');
   return Math.abs(value) < 1e-3 ? value.toExponential(2) : value.toFixed(4);
+}
+
+function cut(text: string, length: number): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
 
 function firstLine(text: string): string {

@@ -14,6 +14,7 @@ import { exitCodeOf, followRun } from './follow.ts';
 import { interruption, startLocalStack } from './local-stack.ts';
 import { formatNumber, printLines } from './output.ts';
 import { isRunning, submit } from './submission.ts';
+import { userPath } from './user-path.ts';
 
 /** What pipelines/quickstart.yaml gives as its outputs. */
 interface QuickstartOutputs {
@@ -95,7 +96,7 @@ async function report(
     `accuracy  ${pc.bold(percent(outputs.accuracy))} on ${formatNumber(outputs.examples)} held-out messages ` +
       `(always answering the most frequent label: ${percent(outputs.majority_baseline)})`,
     `model     ${pc.bold(`${outputs.name} v${outputs.version}`)}${registered?.note ? `, ${registered.note}` : ''}`,
-    `files     ${relative(process.cwd(), files) || '.'}`,
+    `files     ${shownPath(files)}`,
     `steps     ${cached} of ${steps.length} from the cache, ${seconds} s in all`,
     '',
     'try next:',
@@ -103,6 +104,12 @@ async function report(
     '  npm run dev        # server, web UI and worker until Ctrl-C; then submit your own pipeline:',
     '  npm run --silent retune -- run pipelines/quickstart.yaml -p learning_rate=5e-4',
   ]);
+}
+
+/** Relative to where the person is, unless that leads out of it. */
+function shownPath(path: string): string {
+  const fromUser = relative(userPath('.'), path);
+  return fromUser.startsWith('..') ? path : fromUser;
 }
 
 function percent(share: number): string {
