@@ -10,7 +10,7 @@ const inputs = z.strictObject({
     .int()
     .positive()
     .optional()
-    .describe("longest row, in tokens; without it the model's own limit"),
+    .describe("longest row, in tokens; without it the tokenizer's own limit"),
   padding: z
     .literal('none', { error: "only 'none' is built: training packs rows and needs no padding" })
     .default('none')

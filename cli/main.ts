@@ -86,6 +86,12 @@ function collect(value: string, earlier: readonly string[] = []): readonly strin
   return [...earlier, value];
 }
 
+// `retune show ID | head` closes the pipe early: there is nothing more to say.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 async function end(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;
 }

@@ -154,8 +154,10 @@ function versionNumber(model: RegisteredModel, selector: string | undefined): nu
   if (selector === undefined) {
     return model.aliases[DEFAULT_ALIAS] ?? model.versions.at(-1)?.version;
   }
-  if (/^\d+$/.test(selector)) return Number(selector);
-  return Object.hasOwn(model.aliases, selector) ? model.aliases[selector] : undefined;
+  if (Object.hasOwn(model.aliases, selector)) return model.aliases[selector];
+  // `v3`, as versions are shown, or 3.
+  const number = /^v?(\d+)$/.exec(selector)?.[1];
+  return number === undefined ? undefined : Number(number);
 }
 
 function aliasesOf(model: RegisteredModel, version: number): readonly string[] {

@@ -118,8 +118,16 @@ test('a model is found by name, alias or version', async () => {
     );
   };
   expect(
-    await versions('tweets', 'tweets@champion', 'tweets@1', 'tweets@candidate', 'org/news'),
+    await versions(
+      'tweets',
+      'tweets@champion',
+      'tweets@1',
+      'tweets@v1',
+      'tweets@candidate',
+      'org/news',
+    ),
   ).toEqual([
+    'tweets 1 champion',
     'tweets 1 champion',
     'tweets 1 champion',
     'tweets 1 champion',
