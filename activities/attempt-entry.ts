@@ -45,6 +45,8 @@ export class AttemptEntry {
   #writing: Promise<void> = Promise.resolve();
   #timer: NodeJS.Timeout | undefined;
   #lastWriteAt = -Infinity;
+  #hasNews = false;
+  #isWriting = false;
   #hasEnded = false;
 
   private constructor(store: Store, key: AttemptKey) {
@@ -66,27 +68,37 @@ export class AttemptEntry {
     return new AttemptEntry(store, record);
   }
 
-  /** Adds to the entry soon: what a killed worker leaves behind is a few seconds old. */
+  /**
+   * Adds to the entry: at once what is said for the first time, and what replaces an earlier value
+   * soon. So what a killed worker leaves behind is a few seconds old.
+   */
   record(progress: AttemptProgress): void {
+    this.#hasNews ||= Object.keys(progress).some((key) => !(key in this.#progress));
     this.#progress = { ...this.#progress, ...progress };
     this.#schedule();
   }
 
   #schedule(): void {
-    if (this.#hasEnded) return;
-    const wait = Math.max(0, this.#lastWriteAt + RECORD_EVERY_MS - performance.now());
-    this.#timer ??= setTimeout(() => void (this.#writing = this.#write()), wait);
+    if (this.#hasEnded || this.#isWriting) return;
+    const dueAt = this.#hasNews ? 0 : this.#lastWriteAt + RECORD_EVERY_MS;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => void (this.#writing = this.#write()),
+      Math.max(0, dueAt - performance.now()),
+    );
   }
 
   async #write(): Promise<void> {
     const progress = this.#progress;
+    this.#hasNews = false;
+    this.#isWriting = true;
     try {
       await updateAttempt(this.#store, this.key, progress);
     } catch {
       // Nothing is lost: the next write holds this progress too, and `end` reports its failure.
     }
+    this.#isWriting = false;
     this.#lastWriteAt = performance.now();
-    this.#timer = undefined;
     if (this.#progress !== progress) this.#schedule();
   }
 
