@@ -9,7 +9,7 @@ import { withCleanUp } from '../setup/cleanup.ts';
 import { startWorker } from '../setup/processes.ts';
 import { testSite, type TestSite } from '../setup/temporal.ts';
 import { openSiteStore, pipelineFile, siteBefore, submit, until } from './observed-run.ts';
-import { killWorker } from './worker-death.ts';
+import { killWorker, stopWorker } from './worker-death.ts';
 
 /** Inverts the byte in the middle of a blob. */
 async function damage(home: string, digest: BlobDigest): Promise<void> {
@@ -65,7 +65,7 @@ beforeAll(async () => {
   const states = await Promise.all(runs.map(async (run) => (await run).ended()));
   [chain, training] = states as [RunState, RunState];
   expect(states.map(({ status }) => status)).toEqual(['completed', 'completed']);
-  await worker.end('SIGTERM');
+  await stopWorker(worker);
   trainingSite = await siteBefore(chainSite, 'training', 'tune');
 });
 

@@ -5,7 +5,7 @@ import { cleanUp, withCleanUp } from '../setup/cleanup.ts';
 import { startWorker } from '../setup/processes.ts';
 import { ownTemporalServer, testSite, type TestSite } from '../setup/temporal.ts';
 import { pipelineFile, siteBefore, submit, until } from './observed-run.ts';
-import { killWorker, trainingPid, underWay } from './worker-death.ts';
+import { killWorker, stopWorker, trainingPid, underWay } from './worker-death.ts';
 
 const TRAINING = pipelineFile('training');
 /** Of training.yaml. */
@@ -24,14 +24,14 @@ beforeAll(async () => {
   const state = await (await submit(whole, 'whole', TRAINING)).ended();
   expect(state.status).toBe('completed');
   model = state.outputs['model'];
-  await worker.end('SIGTERM');
+  await stopWorker(worker);
 });
 
 /** A store that has all but the training. */
 const newSite = (): Promise<TestSite> => siteBefore(whole, 'whole', 'tune');
 
-describe.concurrent('a worker that dies in the middle of a training', () => {
-  test('before and after the first checkpoint, twice in one run', () =>
+describe.concurrent('a run comes to the same end when its worker', () => {
+  test('is killed before the first checkpoint, and its successor in the middle', () =>
     withCleanUp(async () => {
       const site = await newSite();
       const first = await startWorker(site);
@@ -74,7 +74,7 @@ describe.concurrent('a worker that dies in the middle of a training', () => {
       expect(await run.checkpointSteps(last!)).toEqual([]);
     }));
 
-  test('while a checkpoint is written', () =>
+  test('is killed while a checkpoint is written', () =>
     withCleanUp(async () => {
       const site = await newSite();
       const first = await startWorker(site);
@@ -107,7 +107,7 @@ describe.concurrent('a worker that dies in the middle of a training', () => {
       expect(await underWay(site.home, 'checkpoint')).toEqual([]);
     }));
 
-  test('when the last step is done and the model is being published', () =>
+  test('is killed while the model is being published', () =>
     withCleanUp(async () => {
       const site = await newSite();
       const first = await startWorker(site);
@@ -130,7 +130,7 @@ describe.concurrent('a worker that dies in the middle of a training', () => {
       expect(await run.checkpointSteps(last!)).toEqual([]);
     }));
 
-  test('is told to stop, and hands over what it has done', () =>
+  test('is told to stop while it trains', () =>
     withCleanUp(async () => {
       const site = await newSite();
       const first = await startWorker(site);
@@ -141,8 +141,7 @@ describe.concurrent('a worker that dies in the middle of a training', () => {
         'past two epochs',
         ({ lastOptimizerStep }) => (lastOptimizerStep?.step ?? 0) > 2 * STEPS_PER_EPOCH,
       );
-      const exit = await first.end('SIGTERM');
-      expect({ ...exit, left: first.remaining() }).toEqual({ code: 0, signal: null, left: [] });
+      await stopWorker(first);
       const [stopped] = await run.attempts('tune');
       const at = stopped?.lastOptimizerStep?.step ?? NaN;
       expect(stopped?.outcome).toBe('shutting-down');
@@ -160,7 +159,7 @@ describe.concurrent('a worker that dies in the middle of a training', () => {
       });
     }));
 
-  test('keeps training while its Temporal server is killed and comes back', () =>
+  test('loses its Temporal server, which comes back', () =>
     withCleanUp(async () => {
       const { home } = await newSite();
       const databaseFile = `${home}/temporal.db`;
@@ -186,34 +185,34 @@ describe.concurrent('a worker that dies in the middle of a training', () => {
       expect(steps[0]).toBe(0);
       expect(steps.slice(1)).not.toContain(0);
     }));
-});
 
-test('a worker that is told to stop ends a download, and another one begins it anew', async () => {
-  const site = await testSite();
-  const server = await startFileServer();
-  cleanUp(() => server.close());
-  const asked = new Promise<void>((resolve) => {
-    server.on('/rows.jsonl', (request, response) => {
-      response.writeHead(200, { etag: '"v1"', 'content-length': ROWS.length });
-      if (request.method === 'HEAD') return void response.end();
-      // The first download never ends.
-      const isFirst = !server.requests.slice(0, -1).includes('GET /rows.jsonl');
-      if (!isFirst) return void response.end(ROWS);
-      response.write(ROWS.slice(0, 10));
-      resolve();
-    });
-  });
-  const first = await startWorker(site);
-  const source = `${server.url}/rows.jsonl`;
-  const run = await submit(site, 'stopped', pipelineFile('download'), { source });
-  await asked;
-  const exit = await first.end('SIGTERM');
-  expect({ ...exit, left: first.remaining() }).toEqual({ code: 0, signal: null, left: [] });
-  await startWorker(site);
+  test('is told to stop while it downloads', () =>
+    withCleanUp(async () => {
+      const site = await testSite();
+      const server = await startFileServer();
+      cleanUp(() => server.close());
+      const asked = new Promise<void>((resolve) => {
+        server.on('/rows.jsonl', (request, response) => {
+          response.writeHead(200, { etag: '"v1"', 'content-length': ROWS.length });
+          if (request.method === 'HEAD') return void response.end();
+          // The first download never ends.
+          const isFirst = !server.requests.slice(0, -1).includes('GET /rows.jsonl');
+          if (!isFirst) return void response.end(ROWS);
+          response.write(ROWS.slice(0, 10));
+          resolve();
+        });
+      });
+      const first = await startWorker(site);
+      const source = `${server.url}/rows.jsonl`;
+      const run = await submit(site, 'stopped', pipelineFile('download'), { source });
+      await asked;
+      await stopWorker(first);
+      await startWorker(site);
 
-  expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { rows: 2 } });
-  const attempts = await run.attempts('data');
-  expect(attempts.map(({ outcome }) => outcome)).toEqual(['shutting-down', 'completed']);
+      expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { rows: 2 } });
+      const attempts = await run.attempts('data');
+      expect(attempts.map(({ outcome }) => outcome)).toEqual(['shutting-down', 'completed']);
+    }));
 });
 
 async function checkpointBeingWritten(home: string): Promise<number | undefined> {

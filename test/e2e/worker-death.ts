@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import type { TestProcess } from '../setup/processes.ts';
 import { until } from './observed-run.ts';
 
@@ -17,6 +18,18 @@ export async function killWorker(worker: TestProcess): Promise<void> {
     async () => (worker.remaining().length === 0 ? true : undefined),
     10,
   );
+}
+
+/** Far above the 5 s that a hand-over of a small training may take, far below the grace time of 60 s. */
+const HAND_OVER_SECONDS = 20;
+
+/** Tells a worker to stop; it is to end by itself, soon, and to leave nothing running. */
+export async function stopWorker(worker: TestProcess): Promise<void> {
+  const begun = performance.now();
+  const { code } = await worker.end('SIGTERM');
+  const seconds = (performance.now() - begun) / 1000;
+  expect({ code, left: worker.remaining() }).toEqual({ code: 0, left: [] });
+  expect(seconds).toBeLessThan(HAND_OVER_SECONDS);
 }
 
 /** Paths below $RETUNE_HOME/work of what attempts have under way, such as `checkpoint/checkpoint-50`. */
