@@ -18,12 +18,13 @@ export interface ParameterSpec {
  *
  * Inputs, besides every parameter under its own name:
  * - `input_ids` int32 [R,T]
- * - `position_ids` int32 [R,T]: from 0 in each example; 0 at padding
+ * - `position_ids` int32 [R,T]: 0, 1, 2, ... in each example, which a token sees up to its own; 0 at
+ *   padding
  * - `segment_ids` int32 [R,T]: which example of its row a token belongs to; -1 = padding
  * - `pooled_index` int32 [E]: row × T + column of the token whose state is classified
  * - `labels` int32 [E]
  * - `example_weights` float32 [E]: 1 / examples of the whole effective batch; 0 leaves one out
- * - `dropout_keys` uint32 [R,T], only when the graph has dropout: see dropout-keys.ts
+ * - `dropout_keys` uint32 [R,T], only when the graph is built with dropout: see dropout-keys.ts
  *
  * Outputs: `logits` float32 [E,C]; `loss` float32 [] = Σ weight × cross entropy; in a training
  * graph one `grad.<parameter>` for each trainable parameter, with the parameter's shape.
