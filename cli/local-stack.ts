@@ -1,8 +1,11 @@
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
+import { findOnPath } from '../setup/child-process.mjs';
+import { isAlive } from '../setup/lock.mjs';
 import { ensureTemporalCli } from '../setup/temporal-cli.mjs';
 import { CommandError, INTERRUPTED_EXIT_CODE, InterruptedError } from './command-error.ts';
 import { DEFAULT_NAMESPACE } from './connection.ts';
+import { npmProcess } from './npm-process.ts';
 import {
   environmentWithoutTemporal,
   startTemporalServer,
@@ -20,6 +23,8 @@ export interface LocalStackOptions {
 export interface LocalStack {
   readonly home: string;
   readonly server: TemporalServer;
+  /** The Temporal CLI, as a person types it: `temporal`, or its path where that is not on PATH. */
+  readonly temporalCli: string;
   /** Process id of the worker that serves now. */
   workerPid(): number;
   /** Rejects when the server ends by itself, or the worker does so again and again. */
@@ -49,8 +54,9 @@ export async function startLocalStack(
   const home = retuneHome();
   const logs = join(home, 'logs');
   options.onStep?.('starting the Temporal server');
+  const cliPath = await ensureTemporalCli();
   const server = await startTemporalServer({
-    cliPath: await ensureTemporalCli(),
+    cliPath,
     databaseFile: join(home, 'temporal.db'),
     port: options.port,
     ...(options.uiPort !== undefined && { uiPort: options.uiPort }),
@@ -75,6 +81,8 @@ export async function startLocalStack(
       home,
       server,
       failed,
+      temporalCli:
+        findOnPath('temporal', process.env['PATH'])[0] === cliPath ? 'temporal' : cliPath,
       workerPid: () => worker.pid,
       async stop() {
         await worker.stop();
@@ -144,15 +152,24 @@ class SupervisedWorker {
   }
 }
 
-/** Aborts at the first Ctrl-C or SIGTERM; a second one ends the process at once. */
+/** How often it is looked whether the npm that started this process is still there. */
+const NPM_POLL_MS = 500;
+
+/**
+ * Aborts at the first Ctrl-C or SIGTERM, or when the npm that started this process was killed; a
+ * second signal ends the process at once.
+ */
 export function interruption(): AbortSignal {
   const controller = new AbortController();
+  const abort = (): void => controller.abort(new InterruptedError());
   for (const event of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(event, () => {
       if (controller.signal.aborted) process.exit(INTERRUPTED_EXIT_CODE);
-      controller.abort(new InterruptedError());
+      abort();
     });
   }
+  const npm = npmProcess();
+  if (npm !== undefined) setInterval(() => isAlive(npm) || abort(), NPM_POLL_MS).unref();
   return controller.signal;
 }
 

@@ -1,29 +1,29 @@
-import { interrupted, interruption, startLocalStack } from '../local-stack.ts';
+import { CommandError } from '../command-error.ts';
+import { LOOPBACK } from '../port.ts';
+import { interrupted, interruption, startLocalStack, type LocalStack } from '../local-stack.ts';
 import { printLines } from '../output.ts';
+import { TemporalServerError } from '../temporal-server.ts';
 
+/** Where Temporal's own tools look when they are told nothing. */
 const DEFAULT_PORT = 7233;
 const DEFAULT_UI_PORT = 8233;
 
 /** `npm run dev`: server on the Temporal CLI's default port, its web UI and a worker. */
 export async function dev(): Promise<number> {
   const signal = interruption();
-  const stack = await startLocalStack(
-    {
-      port: Number(process.env['RETUNE_PORT'] ?? DEFAULT_PORT),
-      uiPort: Number(process.env['RETUNE_UI_PORT'] ?? DEFAULT_UI_PORT),
-      onStep: (text) => printLines([`${text} ...`]),
-    },
-    signal,
-  );
+  const stack = await start(signal);
+  const { server, temporalCli } = stack;
+  const isDefault = server.address === `${LOOPBACK}:${DEFAULT_PORT}`;
+  const address = isDefault ? '' : ` --address ${server.address}`;
   printLines([
     '',
-    `Temporal server  ${stack.server.address}  (namespace default)`,
-    `web UI           ${stack.server.uiUrl ?? ''}`,
+    `Temporal server  ${server.address}  (namespace default)`,
+    `web UI           ${server.uiUrl ?? ''}`,
     `worker           pid ${stack.workerPid()}, queues retune, retune-work, retune-train-cpu`,
     `state            ${stack.home}`,
     '',
     'submit a pipeline from another terminal:',
-    '  temporal workflow start --type pipeline --task-queue retune --workflow-id quickstart \\',
+    `  ${temporalCli} workflow start${address} --type pipeline --task-queue retune --workflow-id quickstart \\`,
     '    --input-file pipelines/quickstart.yaml --input-meta encoding=binary/plain',
     'Ctrl-C stops all of it; runs continue at the next start.',
   ]);
@@ -34,4 +34,27 @@ export async function dev(): Promise<number> {
   } finally {
     await stack.stop();
   }
+}
+
+async function start(signal: AbortSignal): Promise<LocalStack> {
+  const port = portOf('RETUNE_PORT', DEFAULT_PORT);
+  const uiPort = portOf('RETUNE_UI_PORT', DEFAULT_UI_PORT);
+  const onStep = (text: string): void => printLines([`${text} ...`]);
+  try {
+    return await startLocalStack({ port, uiPort, onStep }, signal);
+  } catch (error) {
+    if (!(error instanceof TemporalServerError) || error.problem !== 'port-taken') throw error;
+    throw new CommandError(
+      `${error.message} (RETUNE_PORT and RETUNE_UI_PORT set the ports of 'npm run dev'.)`,
+      { cause: error },
+    );
+  }
+}
+
+function portOf(variable: string, otherwise: number): number {
+  const text = process.env[variable];
+  if (text === undefined || text === '') return otherwise;
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw new CommandError(`${variable} is '${text}': expected a port, from 1 to 65535`);
 }
