@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { colors } from './colors.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { ArtifactDigest, RunState, StepState, StepStatus } from '../plan/plan.ts';
 import { statusText } from '../plan/run-state.ts';
@@ -35,14 +35,14 @@ export function table(rows: readonly (readonly string[])[]): string[] {
 }
 
 const PAINT: Readonly<Record<StepStatus, (text: string) => string>> = {
-  pending: pc.dim,
-  running: pc.cyan,
-  cached: pc.green,
-  completed: pc.green,
-  failed: pc.red,
-  skipped: pc.dim,
-  paused: pc.yellow,
-  cancelled: pc.yellow,
+  pending: colors.dim,
+  running: colors.cyan,
+  cached: colors.green,
+  completed: colors.green,
+  failed: colors.red,
+  skipped: colors.dim,
+  paused: colors.yellow,
+  cancelled: colors.yellow,
 };
 
 /**
@@ -71,10 +71,10 @@ export function renderRun(
     const row = cut(whole, columns);
     const status = entries[index - 1]?.[1].status;
     return status === undefined
-      ? pc.dim(row)
+      ? colors.dim(row)
       : row.replace(` ${status}`, ` ${PAINT[status](status)}`);
   });
-  const title = runTitle(pc.bold(id), state);
+  const title = runTitle(colors.bold(id), state);
   return entries.length === 0 ? [title] : [title, ...painted];
 }
 

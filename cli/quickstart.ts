@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import pc from 'picocolors';
+import { colors } from './colors.ts';
 import type { ArtifactDigest, RunState } from '../plan/plan.ts';
 import { exportArtifact } from '../store/artifacts.ts';
 import type { Store } from '../store/store.ts';
@@ -33,7 +33,7 @@ const RUN_ID = 'quickstart';
 async function quickstart(): Promise<number> {
   const startedAt = Date.now();
   const signal = interruption();
-  const say = (text: string): void => printLines([pc.dim(`${text} ...`)]);
+  const say = (text: string): void => printLines([colors.dim(`${text} ...`)]);
   const stack = await startLocalStack({ port: 'free', onStep: say }, signal);
   try {
     const store = await openUserStore();
@@ -72,7 +72,7 @@ async function runPipeline(
     return INTERRUPTED_EXIT_CODE;
   }
   if (state.status === 'completed') await report(store, home, state, startedAt);
-  else printLines(['', pc.red(`the run ${state.status}`), state.error?.message ?? '']);
+  else printLines(['', colors.red(`the run ${state.status}`), state.error?.message ?? '']);
   return exitCodeOf(state.status);
 }
 
@@ -93,9 +93,9 @@ async function report(
   const seconds = ((Date.now() - startedAt) / 1000).toFixed(0);
   printLines([
     '',
-    `accuracy  ${pc.bold(percent(outputs.accuracy))} on ${formatNumber(outputs.examples)} held-out messages ` +
+    `accuracy  ${colors.bold(percent(outputs.accuracy))} on ${formatNumber(outputs.examples)} held-out messages ` +
       `(always answering the most frequent label: ${percent(outputs.majority_baseline)})`,
-    `model     ${pc.bold(`${outputs.name} v${outputs.version}`)}${registered?.note ? `, ${registered.note}` : ''}`,
+    `model     ${colors.bold(`${outputs.name} v${outputs.version}`)}${registered?.note ? `, ${registered.note}` : ''}`,
     `files     ${shownPath(files)}`,
     `steps     ${cached} of ${steps.length} from the cache, ${seconds} s in all`,
     '',
