@@ -51,7 +51,10 @@ export async function pipeline(
   });
 
   try {
-    const { plan, options: accepted } = await control.compilePipeline(source, options, run);
+    // A run that is cancelled before it began has a record, too.
+    const { plan, options: accepted } = await CancellationScope.nonCancellable(() =>
+      control.compilePipeline(source, options, run),
+    );
     apply({ kind: 'planned', plan });
     const executor = new StepExecutor({
       plan,

@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import type { RunState } from '../../plan/plan.ts';
+import { readAttempts } from '../../store/ledger.ts';
+import { retune, runProgram, startWorker, type TestProcess } from '../setup/processes.ts';
+import { testSite } from '../setup/temporal.ts';
+import { openSiteStore, pipelineFile, until } from './observed-run.ts';
+
+test('workers of one role each, and training steps by the label of their workers', async () => {
+  const site = await testSite();
+  const [control, work, train] = await Promise.all([
+    startWorker(site, ['--roles', 'control']),
+    startWorker(site, ['--roles', 'work']),
+    startWorker(site, ['--roles', 'train', '--labels', 'small,big']),
+    startWorker(site, ['--roles', 'train']),
+  ]);
+  const args = ['run', pipelineFile('small'), '--id', 'split', '-p', 'device=big', '--json'];
+  const { code, stdout } = await retune(site, args);
+  expect([code, (JSON.parse(stdout) as RunState).status]).toEqual([0, 'completed']);
+
+  const attempts = await readAttempts(await openSiteStore(site), { workflowId: 'split' });
+  const stepsOf = ({ pid }: TestProcess): readonly string[] =>
+    attempts.filter(({ worker }) => worker.pid === pid).map(({ step }) => step);
+  expect(stepsOf(train)).toEqual(['tune', 'score']);
+  expect(stepsOf(control)).toEqual([]);
+  expect(new Set(stepsOf(work))).toEqual(
+    new Set(['data', 'base', 'train_rows', 'test_rows', 'train_tokens', 'test_tokens', 'publish']),
+  );
+});
+
+test('without a worker: a run is submitted for later, and told to end with a word on who ends it', async () => {
+  const site = await testSite();
+  const run = ['run', pipelineFile('small'), '--id', 'early', '--detach'];
+  expect(await retune(site, run)).toMatchObject({
+    code: 0,
+    stdout: "run early submitted: 'retune show early' shows how it goes\n",
+  });
+  expect(await retune(site, ['show', 'early'])).toMatchObject({
+    code: 0,
+    stdout: 'run early: running\n',
+  });
+  expect(await retune(site, ['cancel', 'early'])).toMatchObject({
+    code: 1,
+    stderr:
+      "error: run 'early' was told to end, but no worker on retune does it: start one, and it is " +
+      'cancelled: npm run worker -- --roles control,work,train\n',
+  });
+  await startWorker(site);
+  const ended = await until('the end of the run', async () => {
+    const { stdout } = await retune(site, ['show', 'early', '--json']);
+    const state = JSON.parse(stdout) as RunState;
+    return state.status === 'running' ? undefined : state;
+  });
+  expect([ended.name, ended.status]).toEqual(['small', 'cancelled']);
+  const statuses = Object.values(ended.steps).map(({ status }) => status);
+  expect(new Set(statuses)).toEqual(new Set(['cancelled']));
+});
+
+describe('a worker that cannot start says why, and what to do', () => {
+  test.each([
+    [['--rolls', 'work'], {}, "error: unknown option '--rolls'\n(Did you mean --roles?)\n"],
+    [
+      ['--roles', 'wrk'],
+      {},
+      "error: option '--roles <list>' argument 'wrk' is invalid. found 'wrk', expected some of control, work, train\n",
+    ],
+    [
+      ['--labels', 'gpu 1'],
+      {},
+      "error: option '--labels <list>' argument 'gpu 1' is invalid. found 'gpu 1', expected letters, digits, '_', '.' and '-'\n",
+    ],
+  ])('%j', async (args, env, stderr) => {
+    expect(await runProgram('worker.ts', args, { env })).toMatchObject({ code: 1, stderr });
+  });
+
+  test.each([
+    [
+      'no server',
+      { TEMPORAL_ADDRESS: '127.0.0.1:1' },
+      /^no Temporal server answers at 127\.0\.0\.1:1 \(.+\): start one with 'npm run dev', or set TEMPORAL_ADDRESS to yours$/,
+    ],
+    [
+      'no namespace',
+      { TEMPORAL_NAMESPACE: 'nobody' },
+      /^the Temporal server at \S+ has no namespace 'nobody': set TEMPORAL_NAMESPACE to one it has, or make it: temporal operator namespace create -n nobody$/,
+    ],
+    [
+      'a store that is not built',
+      { RETUNE_STORE: 's3://bucket/prefix' },
+      /^cannot open the store "s3:\/\/bucket\/prefix": the s3 driver is not built yet; set RETUNE_STORE=file:PATH, on a folder that all workers of one machine share$/,
+    ],
+  ])('%s', async (_, env, message) => {
+    const site = await testSite();
+    const { code, stderr } = await runProgram('worker.ts', [], { env: { ...site.env, ...env } });
+    const { level, msg } = JSON.parse(stderr) as { level: number; msg: string };
+    expect([code, level]).toEqual([1, 60]);
+    expect(msg).toMatch(message);
+  });
+});
