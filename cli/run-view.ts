@@ -89,12 +89,14 @@ async function describe(
   }
 }
 
-/** The workflow's answer, or undefined when no worker answers in time. */
+/** The workflow's answer, or undefined when no worker is there or answers in time. */
 async function queryState(
-  { client }: Connected,
+  connected: Connected,
   id: string,
   executionRunId: string,
 ): Promise<RunState | undefined> {
+  const { client } = connected;
+  if (!(await hasPoller(connected, CONTROL_QUEUE, 'workflow'))) return undefined;
   try {
     return await client.connection.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
       client.workflow.getHandle(id, executionRunId).query<RunState>(STATE_QUERY),

@@ -14,7 +14,7 @@ import type { Connected } from './connection.ts';
 import { hasPoller, workerCommand } from './task-queues.ts';
 
 /** A worker that is just starting may take this long to poll. */
-const WORKER_START_MS = 10_000;
+const WORKER_START_MS = 5_000;
 
 export interface Submission {
   readonly id: string;

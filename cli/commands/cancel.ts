@@ -38,15 +38,17 @@ export async function cancel(id: string, { json }: { json?: boolean }): Promise<
 }
 
 async function untilEnded(connected: Connected, handle: WorkflowHandle): Promise<void> {
-  const ended = handle.result().catch((error: unknown) => {
-    if (!(error instanceof WorkflowFailedError)) throw error;
+  const controller = new AbortController();
+  const { signal } = controller;
+  const ended = connected.client.withAbortSignal(signal, () => handle.result());
+  const outcome = ended.catch((error: unknown) => {
+    if (!signal.aborted && !(error instanceof WorkflowFailedError)) throw error;
   });
-  const timer = new AbortController();
   try {
     for (;;) {
       const isEnded = await Promise.race([
-        ended.then(() => true),
-        sleep(POLL_MS, false, { signal: timer.signal }),
+        outcome.then(() => true),
+        sleep(POLL_MS, false, { signal }),
       ]);
       if (isEnded) return;
       if (await hasPoller(connected, CONTROL_QUEUE, 'workflow')) continue;
@@ -56,6 +58,6 @@ async function untilEnded(connected: Connected, handle: WorkflowHandle): Promise
       );
     }
   } finally {
-    timer.abort();
+    controller.abort();
   }
 }

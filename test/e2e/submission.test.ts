@@ -255,6 +255,16 @@ test('`temporal workflow cancel` leaves a checkpoint, from which a resumption co
   expect([code, (JSON.parse(stdout) as RunState).status]).toEqual([0, 'cancelled']);
 });
 
+test('`temporal workflow reset`: what is done is not done again', async () => {
+  const reset = ['workflow', 'reset', '--workflow-id', 'bytes', '--reason', 'a look back'];
+  for (const type of ['FirstWorkflowTask', 'LastWorkflowTask']) {
+    expect((await temporal(site, [...reset, '--type', type])).code).toBe(0);
+    expect((await resultOf('bytes')).outputs).toEqual(outputs);
+  }
+  const run = await ObservedRun.open(site, 'bytes');
+  expect((await run.attempts('tune')).length).toBe(1);
+});
+
 test('an id names one run: started again while it runs, it is the same run', async () => {
   const description = await temporal(site, ['workflow', 'describe', '--workflow-id', 'waiting']);
   const again = await startWith('waiting', { device: 'cpu' });
