@@ -6,6 +6,7 @@ import { prepareSteps } from './prepare-steps.ts';
 import { recordRun } from './record-run.ts';
 import { resolveSource } from './resolve-source.ts';
 import { runStep } from './run-step.ts';
+import { verifyHit } from './verify-hit.ts';
 
 export interface ActivityDependencies {
   readonly store: Store;
@@ -36,6 +37,7 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       compilePipeline: (source, options, run) =>
         compilePipeline(dependencies, source, options, run),
       prepareSteps: (input) => prepareSteps(dependencies, input),
+      verifyHit: (input) => verifyHit(dependencies, input),
       recordRun: (input) => recordRun(dependencies, input),
     },
     work: {

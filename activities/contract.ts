@@ -47,14 +47,19 @@ export interface PrepareInput {
   /** How the run stands: the store keeps it for when no worker can be asked. */
   readonly state: RunState;
 }
-export type PreparedStep =
+/** What the cache holds for a fingerprint, after every byte of it was verified. */
+export type CacheAnswer =
   | {
       readonly kind: 'hit';
       readonly stepId: StepId;
       readonly fingerprint: string;
       readonly outputs: JsonObject;
     }
-  | { readonly kind: 'miss'; readonly stepId: StepId; readonly fingerprint: string }
+  | { readonly kind: 'miss'; readonly stepId: StepId; readonly fingerprint: string };
+export type PreparedStep =
+  | CacheAnswer
+  /** There is a result, too large to be verified in passing: `verifyHit` does. */
+  | { readonly kind: 'unverified'; readonly stepId: StepId; readonly fingerprint: string }
   | {
       readonly kind: 'invalid';
       readonly stepId: StepId;
@@ -62,6 +67,11 @@ export type PreparedStep =
     };
 export interface PrepareResult {
   readonly steps: readonly PreparedStep[];
+}
+
+export interface VerifyHitInput {
+  readonly stepId: StepId;
+  readonly fingerprint: string;
 }
 
 export interface ResolveSourceInput {
@@ -123,6 +133,7 @@ export interface ControlActivities {
     run: RunIdentity,
   ): Promise<CompileResult>;
   prepareSteps(input: PrepareInput): Promise<PrepareResult>;
+  verifyHit(input: VerifyHitInput): Promise<CacheAnswer>;
   recordRun(input: RecordRunInput): Promise<void>;
 }
 export interface SourceActivities {

@@ -1,13 +1,15 @@
 import { Failure } from '../plan/failures.ts';
-import { verifyArtifact } from '../store/artifacts.ts';
-import { lookUp, type CacheEntry } from '../store/cache.ts';
-import type { Store } from '../store/store.ts';
+import { lookUp } from '../store/cache.ts';
 import type { ActivityDependencies } from './activities.ts';
 import type { PreparedStep, PrepareInput, PrepareRequest, PrepareResult } from './contract.ts';
 import { declarationOf, parseInputs } from './declaration.ts';
 import { controlFailure } from './failures.ts';
 import { fingerprint } from './fingerprint.ts';
 import { recordRun } from './record-run.ts';
+import { sizeOfResult, verifiedAnswer } from './verify-hit.ts';
+
+/** A result of more bytes is verified by an activity of its own. */
+const VERIFIED_AT_ONCE_BYTES = 4 * 2 ** 20;
 
 /** Fingerprints of steps about to start, and what the cache holds for them. */
 export async function prepareSteps(
@@ -41,24 +43,13 @@ async function prepare(
     });
     if (force || step.effect === 'external') return { kind: 'miss', stepId, fingerprint: digest };
     const found = await lookUp(store, digest);
-    if (!found.hit || !(await isReadable(store, found.entry))) {
-      return { kind: 'miss', stepId, fingerprint: digest };
+    const entry = found.hit ? found.entry : undefined;
+    if (entry !== undefined && (await sizeOfResult(store, entry)) > VERIFIED_AT_ONCE_BYTES) {
+      return { kind: 'unverified', stepId, fingerprint: digest };
     }
-    return { kind: 'hit', stepId, fingerprint: digest, outputs: found.entry.outputs };
+    return await verifiedAnswer(store, stepId, digest, entry);
   } catch (error) {
     if (!(error instanceof Failure) || error.type !== 'InvalidInput') throw error;
     return { kind: 'invalid', stepId, error: { type: error.type, message: error.message } };
-  }
-}
-
-/** Whether every artifact of a cached result is there with the bytes it had; bad ones are set aside. */
-async function isReadable(store: Store, entry: CacheEntry): Promise<boolean> {
-  try {
-    for (const digest of Object.values(entry.outputArtifacts)) await verifyArtifact(store, digest);
-    return true;
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    if (error.type !== 'CorruptArtifact' && error.type !== 'NotFound') throw error;
-    return false;
   }
 }

@@ -16,13 +16,20 @@ export function trainQueue(label: string): string {
 export const STATE_QUERY = 'state';
 
 const REVISION = ':revision';
+const VERIFICATION = ':verification';
 
 /** Id of the activity that asks a source step's upstream for its revision. */
 export function revisionActivity(step: StepId): string {
   return `${step}${REVISION}`;
 }
 
+/** Id of the activity that reads the artifacts of a step's cached result. */
+export function verificationActivity(step: StepId): string {
+  return `${step}${VERIFICATION}`;
+}
+
 /** The step that an activity id belongs to: a step's own activity has the step's id. */
 export function stepOfActivity(activityId: string): StepId {
-  return activityId.endsWith(REVISION) ? activityId.slice(0, -REVISION.length) : activityId;
+  const suffix = [REVISION, VERIFICATION].find((end) => activityId.endsWith(end)) ?? '';
+  return activityId.slice(0, activityId.length - suffix.length);
 }

@@ -5,6 +5,7 @@ import {
   type ActivityOptions,
 } from '@temporalio/workflow';
 import type {
+  CacheAnswer,
   ControlActivities,
   ResolveSourceInput,
   ResolveSourceResult,
@@ -12,8 +13,14 @@ import type {
   RunStepResult,
   SourceActivities,
   StepActivities,
+  VerifyHitInput,
 } from '../activities/contract.ts';
-import { revisionActivity, WORK_QUEUE } from '../plan/names.ts';
+import {
+  CONTROL_QUEUE,
+  revisionActivity,
+  verificationActivity,
+  WORK_QUEUE,
+} from '../plan/names.ts';
 
 const RETRY = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' } as const;
 const startToCloseTimeout = '10 minutes';
@@ -29,7 +36,7 @@ const { prepareSteps, recordRun } = proxyLocalActivities<ControlActivities>({
 });
 
 /** Short work beside the workflow: no round trip through a queue. */
-export const control: ControlActivities = { compilePipeline, prepareSteps, recordRun };
+export const control = { compilePipeline, prepareSteps, recordRun };
 
 /**
  * A worker that dies is noticed after the heartbeat timeout and replaced within 2 s, as often as
@@ -42,6 +49,10 @@ const DURABLE = {
   retry: { initialInterval: '2s', backoffCoefficient: 1 },
 } satisfies ActivityOptions;
 
+const cache = proxyActivities<Pick<ControlActivities, 'verifyHit'>>({
+  ...DURABLE,
+  taskQueue: CONTROL_QUEUE,
+});
 const source = proxyActivities<SourceActivities>({ ...DURABLE, taskQueue: WORK_QUEUE });
 const steps = proxyActivities<StepActivities>(DURABLE);
 
@@ -51,6 +62,14 @@ export async function resolveSource(input: ResolveSourceInput): Promise<ResolveS
     summary: `${input.stepId}: revision`,
   };
   return source.resolveSource.executeWithOptions(options, [input]);
+}
+
+export async function verifyHit(input: VerifyHitInput): Promise<CacheAnswer> {
+  const options = {
+    activityId: verificationActivity(input.stepId),
+    summary: `${input.stepId}: verification`,
+  };
+  return cache.verifyHit.executeWithOptions(options, [input]);
 }
 
 export async function runStep(input: RunStepInput, taskQueue: string): Promise<RunStepResult> {

@@ -11,7 +11,7 @@ import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
 import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
 import { dependentsOf, readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
 import { admit, expressionContexts, type RunFacts } from '../plan/scheduling.ts';
-import { control, resolveSource, runStep } from './activity-proxies.ts';
+import { control, resolveSource, runStep, verifyHit } from './activity-proxies.ts';
 import { stepFailure } from './failures.ts';
 
 /** A step whose input was found corrupt is tried again this often after its producer. */
@@ -178,17 +178,20 @@ export class StepExecutor {
       });
       return;
     }
-    apply({ kind: 'step-fingerprinted', step: step.id, fingerprint: prepared.fingerprint });
-    if (prepared.kind === 'hit') {
+    const { fingerprint } = prepared;
+    apply({ kind: 'step-fingerprinted', step: step.id, fingerprint });
+    const answer =
+      prepared.kind === 'unverified' ? await verifyHit({ stepId: step.id, fingerprint }) : prepared;
+    if (answer.kind === 'hit') {
       this.#running.delete(step.id);
-      apply({ kind: 'step-cached', step: step.id, at: Date.now(), outputs: prepared.outputs });
+      apply({ kind: 'step-cached', step: step.id, at: Date.now(), outputs: answer.outputs });
       return;
     }
     const { outputs, attempt, note, cached } = await runStep(
       {
         run,
         ...request,
-        fingerprint: prepared.fingerprint,
+        fingerprint,
         retry: step.retry,
         ...(step.timeoutMs !== undefined && { timeoutMs: step.timeoutMs }),
       },

@@ -51,6 +51,7 @@ const outputsOf = (state: RunState): unknown =>
 
 const CHAIN = pipelineFile('chain');
 const TRAINING = pipelineFile('training');
+const LARGE = pipelineFile('large');
 
 /** Two stores as their workers left them, the second before its training; and what the runs ended with. */
 let chainSite: TestSite;
@@ -95,6 +96,27 @@ describe.concurrent('what is not as it was stored is set aside and made again', 
       expect(completedSteps(again)).toEqual(['train_rows', 'tune', 'score', 'publish']);
       expect(outputsOf(again)).toEqual(outputsOf(chain));
       expect(await quarantined(home)).toEqual([rows, weights, report].sort());
+    }));
+
+  test('a large result, which is verified by an activity of its own', () =>
+    withCleanUp(async () => {
+      const site = await testSite();
+      const worker = await startWorker(site);
+      const first = await (await submit(site, 'first', LARGE)).ended();
+      expect(completedSteps(first)).toEqual(['base', 'data', 'rows', 'tokens']);
+      const again = await submit(site, 'again', LARGE);
+      expect(completedSteps(await again.ended())).toEqual([]);
+      expect(await again.activities()).toContain('base:verification');
+      // Only a process that has not read the file lately reads it again.
+      await stopWorker(worker);
+
+      const weights = await blobOf(again.store, first, ['base', 'model', 'model.safetensors']);
+      await damage(site.home, weights);
+      await startWorker(site);
+      const mended = await (await submit(site, 'mended', LARGE)).ended();
+      expect(completedSteps(mended)).toEqual(['base']);
+      expect(outputsOf(mended)).toEqual(outputsOf(first));
+      expect(await quarantined(site.home)).toEqual([weights]);
     }));
 
   test('the newest checkpoint and an input of a training whose worker was killed', () =>

@@ -153,6 +153,14 @@ export class ObservedRun {
     return { attempt: found?.attempt ?? 0, lastFailure: found?.lastFailure?.message ?? undefined };
   }
 
+  /** Ids of the activities that the workflow has scheduled, in order. */
+  async activities(): Promise<readonly string[]> {
+    const { events } = await this.#client.workflow.getHandle(this.id).fetchHistory();
+    return (events ?? []).flatMap(
+      ({ activityTaskScheduledEventAttributes: scheduled }) => scheduled?.activityId ?? [],
+    );
+  }
+
   /** Steps of the checkpoints that an attempt can be resumed from, the newest first. */
   async checkpointSteps({ fingerprint }: AttemptRecord): Promise<readonly number[]> {
     return (await listCheckpoints(this.store, fingerprint)).map(({ step }) => step);

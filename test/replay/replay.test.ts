@@ -35,7 +35,13 @@ function replay(history: HistoryJson): Promise<void> {
 }
 
 test('there are histories of a run that completed, failed, was cancelled, and hit the cache', () => {
-  expect(files).toEqual(['cached.json', 'cancelled.json', 'completed.json', 'failed.json']);
+  expect(files).toEqual([
+    'cached.json',
+    'cancelled.json',
+    'completed.json',
+    'failed.json',
+    'verified.json',
+  ]);
 });
 
 test.each(files)('%s replays', async (file) => {
