@@ -8,7 +8,7 @@ import { getRun } from '../store/runs.ts';
 import type { Store } from '../store/store.ts';
 import { CommandError } from './command-error.ts';
 import type { Connected } from './connection.ts';
-import { hasPoller, waitingNote } from './task-queues.ts';
+import { hasWorker, queuedNote, waitingNote } from './task-queues.ts';
 
 /** A step that waits this long for a worker is worth looking at its queue. */
 const WAIT_BEFORE_NOTE_MS = 30_000;
@@ -96,7 +96,7 @@ async function queryState(
   executionRunId: string,
 ): Promise<RunState | undefined> {
   const { client } = connected;
-  if (!(await hasPoller(connected, CONTROL_QUEUE, 'workflow'))) return undefined;
+  if (!(await hasWorker(connected, CONTROL_QUEUE, 'workflow'))) return undefined;
   try {
     return await client.connection.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
       client.workflow.getHandle(id, executionRunId).query<RunState>(STATE_QUERY),
@@ -152,13 +152,15 @@ async function pendingSteps(
       ...(failure && { note: `trying again after: ${failure}` }),
     };
     const queue = activity.activityOptions?.taskQueue?.name;
-    if (!queue || !waitsLong(activity) || (await hasPoller(connected, queue, 'activity'))) continue;
-    pending.waiting.push({ step, queue });
-    pending.steps[step] = { ...state, note: waitingNote(queue) };
+    if (!queue || !waitsLong(activity)) continue;
+    const isServed = await hasWorker(connected, queue, 'activity');
+    if (!isServed) pending.waiting.push({ step, queue });
+    const note = isServed ? queuedNote(queue) : waitingNote(queue);
+    pending.steps[step] = { ...state, note };
   }
   const { scheduledTime, startedTime } = raw.pendingWorkflowTask ?? {};
   const isWaiting = scheduledTime != null && startedTime == null && isLongAgo(scheduledTime);
-  if (isWaiting && !(await hasPoller(connected, CONTROL_QUEUE, 'workflow'))) {
+  if (isWaiting && !(await hasWorker(connected, CONTROL_QUEUE, 'workflow'))) {
     pending.waiting.push({ step: '', queue: CONTROL_QUEUE });
   }
   return pending;

@@ -11,7 +11,7 @@ import type { Plan, Template } from '../plan/plan.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandError } from './command-error.ts';
 import type { Connected } from './connection.ts';
-import { hasPoller, workerCommand } from './task-queues.ts';
+import { hasWorker, workerCommand } from './task-queues.ts';
 
 /** A worker that is just starting may take this long to poll. */
 const WORKER_START_MS = 5_000;
@@ -93,7 +93,7 @@ export async function requireWorkers(connected: Connected, plan: Plan): Promise<
   for (;;) {
     const missing: string[] = [];
     for (const { queue, type } of queuesOf(plan)) {
-      if (!(await hasPoller(connected, queue, type))) missing.push(queue);
+      if (!(await hasWorker(connected, queue, type))) missing.push(queue);
     }
     if (missing.length === 0) return;
     if (Date.now() > deadline) throw noWorkers(missing);

@@ -1,15 +1,35 @@
-import { CONTROL_QUEUE, WORK_QUEUE } from '../plan/names.ts';
+import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { CONTROL_QUEUE, PIPELINE_WORKFLOW, WORK_QUEUE } from '../plan/names.ts';
 import type { Connected } from './connection.ts';
 
 /** A worker that polls renews this at least once a minute: the length of a long poll. */
 const POLLER_FRESH_MS = 70_000;
 const TASK_QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
+type TaskQueueType = keyof typeof TASK_QUEUE_TYPE;
+/** temporal.api.enums.v1.PendingActivityState */
+const ACTIVITY_STARTED = 2;
+/** A running activity of a worker that lives heartbeats at least every 15 s. */
+const HEARTBEAT_FRESH_MS = 20_000;
+/** Running runs that are looked at for an activity on a queue, the newest first. */
+const MAX_RUNS = 50;
 
-/** Whether a worker has asked the queue for tasks lately. */
-export async function hasPoller(
+/**
+ * Whether a worker serves the queue: one that asked for tasks lately, or one that runs so much
+ * already that it does not ask.
+ */
+export async function hasWorker(
+  connected: Connected,
+  queue: string,
+  type: TaskQueueType,
+): Promise<boolean> {
+  if (await hasPoller(connected, queue, type)) return true;
+  return type === 'activity' && (await hasBusyWorker(connected, queue));
+}
+
+async function hasPoller(
   { client, namespace }: Connected,
   queue: string,
-  type: keyof typeof TASK_QUEUE_TYPE,
+  type: TaskQueueType,
 ): Promise<boolean> {
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace,
@@ -19,6 +39,34 @@ export async function hasPoller(
   const oldest = Date.now() - POLLER_FRESH_MS;
   return (pollers ?? []).some(
     ({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > oldest,
+  );
+}
+
+async function hasBusyWorker({ client }: Connected, queue: string): Promise<boolean> {
+  const query = `WorkflowType = '${PIPELINE_WORKFLOW}' AND ExecutionStatus = 'Running'`;
+  let runs = 0;
+  for await (const { workflowId } of client.workflow.list({ query })) {
+    const { raw } = await client.workflow.getHandle(workflowId).describe();
+    if ((raw.pendingActivities ?? []).some((activity) => isWorkOn(activity, queue))) return true;
+    runs += 1;
+    if (runs === MAX_RUNS) break;
+  }
+  return false;
+}
+
+type PendingActivity = NonNullable<
+  WorkflowExecutionDescription['raw']['pendingActivities']
+>[number];
+
+function isWorkOn(
+  { state, activityOptions, lastHeartbeatTime, lastStartedTime }: PendingActivity,
+  queue: string,
+): boolean {
+  const lastSign = lastHeartbeatTime ?? lastStartedTime;
+  return (
+    state === ACTIVITY_STARTED &&
+    activityOptions?.taskQueue?.name === queue &&
+    Number(lastSign?.seconds ?? 0) * 1000 > Date.now() - HEARTBEAT_FRESH_MS
   );
 }
 
@@ -32,4 +80,9 @@ export function workerCommand(queue: string): string {
 /** What is shown of a run or a step that no worker takes. */
 export function waitingNote(queue: string): string {
   return `waiting: no worker on ${queue} (start one: ${workerCommand(queue)})`;
+}
+
+/** What is shown of a step that workers have not come to yet. */
+export function queuedNote(queue: string): string {
+  return `waiting: the workers on ${queue} are busy (start another: ${workerCommand(queue)})`;
 }

@@ -9,7 +9,7 @@ import { CommandError } from '../command-error.ts';
 import type { Connected } from '../connection.ts';
 import { printJson, printLines } from '../output.ts';
 import { runDocument, unknownRun, viewRun } from '../run-view.ts';
-import { hasPoller, workerCommand } from '../task-queues.ts';
+import { hasWorker, workerCommand } from '../task-queues.ts';
 import { withServer } from './session.ts';
 
 /** How often a run that does not end is asked whether somebody is there to end it. */
@@ -51,7 +51,7 @@ async function untilEnded(connected: Connected, handle: WorkflowHandle): Promise
         sleep(POLL_MS, false, { signal }),
       ]);
       if (isEnded) return;
-      if (await hasPoller(connected, CONTROL_QUEUE, 'workflow')) continue;
+      if (await hasWorker(connected, CONTROL_QUEUE, 'workflow')) continue;
       throw new CommandError(
         `run '${handle.workflowId}' was told to end, but no worker on ${CONTROL_QUEUE} does it: ` +
           `start one, and it is cancelled: ${workerCommand(CONTROL_QUEUE)}`,

@@ -1,8 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Connection } from '@temporalio/client';
 import { describe, expect, test } from 'vitest';
+import type { JsonObject } from '../../plan/json.ts';
 import type { RunState } from '../../plan/plan.ts';
 import { readAttempts } from '../../store/ledger.ts';
-import { retune, runProgram, startWorker, type TestProcess } from '../setup/processes.ts';
-import { testSite } from '../setup/temporal.ts';
+import {
+  retune,
+  runProgram,
+  startProgram,
+  startWorker,
+  type TestProcess,
+} from '../setup/processes.ts';
+import { testSite, type TestSite } from '../setup/temporal.ts';
 import { openSiteStore, pipelineFile, until } from './observed-run.ts';
 
 test('workers of one role each, and training steps by the label of their workers', async () => {
@@ -26,6 +35,44 @@ test('workers of one role each, and training steps by the label of their workers
     new Set(['data', 'base', 'train_rows', 'test_rows', 'train_tokens', 'test_tokens', 'publish']),
   );
 });
+
+// A worker that is busy does not poll; the server remembers for 70 s that it did.
+test('a step behind a busy worker says so, and runs for that worker are taken', async () => {
+  const site = await testSite();
+  await startWorker(site);
+  const run = ['run', pipelineFile('small'), '-p', 'max_steps=100000000', '--id'];
+  const tune = async (id: string): Promise<JsonObject> => {
+    const { stdout } = await retune(site, ['show', id, '--json']);
+    return (JSON.parse(stdout) as { steps: Record<string, JsonObject> }).steps['tune'] ?? {};
+  };
+  await retune(site, [...run, 'first', '--detach']);
+  await until('a training that runs', async () => (await tune('first'))['live']);
+  await retune(site, [...run, 'second', '--detach', '-p', 'learning_rate=0.001']);
+  await until('a worker that is not known to poll', async () => {
+    await delay(1_000);
+    return (await lastPoll(site, 'retune-train-cpu')) < Date.now() - 75_000 ? true : undefined;
+  });
+  expect((await tune('second'))['note']).toBe(
+    'waiting: the workers on retune-train-cpu are busy ' +
+      '(start another: npm run worker -- --roles train --labels cpu)',
+  );
+  const third = startProgram('cli/main.ts', [...run, 'third'], { env: site.env });
+  await third.untilPrinted(/run third \(small\): running/);
+});
+
+/** When a worker last asked the queue for an activity, in milliseconds since the epoch. */
+async function lastPoll({ address, namespace }: TestSite, queue: string): Promise<number> {
+  const connection = await Connection.connect({ address });
+  try {
+    const { pollers } = await connection.workflowService.describeTaskQueue({
+      ...{ namespace, taskQueue: { name: queue }, taskQueueType: 2 },
+    });
+    const seconds = (pollers ?? []).map(({ lastAccessTime: at }) => Number(at?.seconds ?? 0));
+    return 1000 * Math.max(0, ...seconds);
+  } finally {
+    await connection.close();
+  }
+}
 
 test('without a worker: a run is submitted for later, and told to end with a word on who ends it', async () => {
   const site = await testSite();
