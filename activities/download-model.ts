@@ -38,7 +38,7 @@ export type DownloadModelInputs = z.output<typeof inputs>;
 export const downloadModel = defineStep({
   kind: 'download-model',
   version: 1,
-  revision: 1,
+  revision: 2,
   effect: 'source',
   role: 'work',
   summary:

@@ -23,7 +23,7 @@ export type EvaluateInputs = z.output<typeof inputs>;
 export const evaluate = defineStep({
   kind: 'evaluate',
   version: 1,
-  revision: 1,
+  revision: 2,
   effect: 'pure',
   role: 'train',
   summary: 'Score a classifier on labelled rows, against always answering the most frequent label.',

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { readTokenizedSplit, type TokenizedRows } from '../data/tokenized-dataset.ts';
 import { scoreClassification } from '../evaluation/classification.ts';
+import { meanCrossEntropy, predictedClasses, type Logits } from '../evaluation/logits.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
@@ -10,9 +11,12 @@ import { putArtifact } from '../store/artifacts.ts';
 import { runJob } from '../training/process.ts';
 import type { EvaluateInputs } from './evaluate.ts';
 import type { StepContext } from './step-context.ts';
-import { openModel, openTokenized } from './tokenized-input.ts';
+import { openModel, openTokenized, requireTokenizerOf } from './tokenized-input.ts';
 
-const configSchema = z.object({ id2label: z.record(z.string(), z.string()) });
+const configSchema = z.object({
+  id2label: z.record(z.string(), z.string()),
+  pad_token_id: z.int().nullish(),
+});
 
 interface EvaluateOutputs {
   readonly metrics: Record<string, number>;
@@ -27,15 +31,18 @@ export async function runEvaluation(
 ): Promise<EvaluateOutputs> {
   const { store, signal } = context;
   const modelFiles = await openModel(store, inputs.model);
-  const { info, file } = await openTokenized(store, inputs.dataset);
+  const dataset = await openTokenized(store, inputs.dataset);
+  await requireTokenizerOf(store, inputs.model, 'dataset', dataset);
+  const { info, file } = dataset;
   const rows = await readTokenizedSplit(file);
-  const labels = await modelLabels(modelFiles['config.json'] ?? '');
+  const { labels, padTokenId } = await readClassifier(modelFiles['config.json'] ?? '');
   const expected = expectedClasses(rows, info.labels, labels);
-  const { logits, classes, loss } = await runJob(
+  const answer = await runJob(
     {
       kind: 'evaluate',
       ...{ modelFiles, file },
-      padTokenId: info.pad_token_id,
+      // What a model was trained with decides where it looks for the end of a text.
+      padTokenId: padTokenId ?? info.pad_token_id,
       threads: availableParallelism(),
     },
     {
@@ -46,9 +53,11 @@ export async function runEvaluation(
       },
     },
   );
-  const predicted = argmax(logits, classes);
+  const loss = meanCrossEntropy(answer, expected);
+  if (!Number.isFinite(loss)) throw notNumbers(loss);
+  const predicted = predictedClasses(answer);
   const scores = scoreClassification({ labels, expected, predicted });
-  const all = { ...scores, loss: loss ?? 0 };
+  const all = { ...scores, loss };
   const report = await putArtifact(store, {
     type: 'report',
     metadata: { model: inputs.model, dataset: inputs.dataset },
@@ -59,7 +68,7 @@ export async function runEvaluation(
     metadata: { model: inputs.model, dataset: inputs.dataset },
     files: {
       'predictions.jsonl': text(
-        predictionLines(rows.ids, { labels, expected, predicted, logits, classes }),
+        predictionLines(rows.ids, { labels, expected, predicted, ...answer }),
       ),
     },
   });
@@ -68,12 +77,19 @@ export async function runEvaluation(
   return { metrics: { ...wanted, majority_baseline, examples }, report, predictions };
 }
 
-/** Names of the model's classes, in the order of their ids. */
-export async function modelLabels(configFile: string): Promise<readonly string[]> {
-  const { id2label } = configSchema.parse(JSON.parse(await readFile(configFile, 'utf8')));
-  return Object.entries(id2label)
+/** What a classifier's config.json says of its answers. */
+export interface ClassifierFacts {
+  /** Names of the classes, in the order of their ids. */
+  readonly labels: readonly string[];
+  readonly padTokenId: number | null;
+}
+
+export async function readClassifier(configFile: string): Promise<ClassifierFacts> {
+  const config = configSchema.parse(JSON.parse(await readFile(configFile, 'utf8')));
+  const labels = Object.entries(config.id2label)
     .sort(([a], [b]) => Number(a) - Number(b))
     .map(([, label]) => label);
+  return { labels, padTokenId: config.pad_token_id ?? null };
 }
 
 /** The rows' labels as classes of the model: by name where the names differ in order or number. */
@@ -95,24 +111,24 @@ function expectedClasses(
     throw new Failure(
       'InvalidInput',
       `row ${rows.ids[row] ?? row} has the label '${datasetLabels[label] ?? label}', which the model ` +
-        `does not know (it knows ${labels.join(', ')}): evaluate on rows with the labels it was trained on`,
+        `does not know (it knows ${labels.join(', ')}): evaluate on rows with the labels it was ` +
+        "trained on, or name its classes by id2label in download-model's `config`",
     );
   });
 }
 
-function argmax(logits: Float32Array, classes: number): Int32Array {
-  return Int32Array.from({ length: logits.length / classes }, (_, row) => {
-    const scores = logits.subarray(row * classes, (row + 1) * classes);
-    return scores.indexOf(Math.max(...scores));
-  });
+function notNumbers(loss: number): Failure {
+  return new Failure(
+    'InvalidInput',
+    `the model's loss is ${loss}: its weights hold values that are no numbers, or overflow; ` +
+      'use another model, or train it again with a lower learning_rate',
+  );
 }
 
-interface PredictedRows {
+interface PredictedRows extends Logits {
   readonly labels: readonly string[];
   readonly expected: Int32Array;
   readonly predicted: Int32Array;
-  readonly logits: Float32Array;
-  readonly classes: number;
 }
 
 function predictionLines(ids: readonly string[], rows: PredictedRows): string {

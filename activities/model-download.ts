@@ -8,7 +8,9 @@ import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
 import { runJob } from '../training/process.ts';
+import { noWeights } from '../training/weights/model-files.ts';
 import type { DownloadModelInputs } from './download-model.ts';
+import { overriddenConfig, requireKnownKeys } from './model-config.ts';
 import type { StepContext } from './step-context.ts';
 
 const CONFIG = 'config.json';
@@ -55,16 +57,17 @@ export async function downloadWeights(
   const tokenizer =
     inputs.tokenizer === undefined
       ? {}
-      : await fetchPart(context, inputs.tokenizer, upstream.tokenizer, 'tokenizer', (name) =>
-          TOKENIZER_FILES.includes(name),
+      : await fetchPart(context, inputs.tokenizer, upstream.tokenizer, 'tokenizer', (names) =>
+          names.filter((name) => TOKENIZER_FILES.includes(name)),
         );
-  if (inputs.tokenizer !== undefined) requireFile(tokenizer, TOKENIZER, inputs.tokenizer);
+  if (inputs.tokenizer !== undefined)
+    requireFile(Object.keys(tokenizer), TOKENIZER, inputs.tokenizer);
   const base =
     inputs.source === undefined
       ? await freshModel(context, overrides, inputs.seed ?? 42)
       : await existingModel(context, inputs.source, upstream.source, overrides);
   const files = { ...base, ...tokenizer };
-  if (inputs.source !== undefined) requireFile(files, TOKENIZER, inputs.source);
+  if (inputs.source !== undefined) requireFile(Object.keys(files), TOKENIZER, inputs.source);
   const { architecture, parameters } = await inspected(files, inputs.source);
   const model = await putArtifact(context.store, {
     type: 'model',
@@ -82,9 +85,12 @@ async function inspected(
   try {
     return await inspectModel(files);
   } catch (error) {
-    if (source === undefined || !(error instanceof Failure)) throw error;
-    throw new Failure(error.type, `"${source}": ${error.message}`, { cause: error });
+    throw source !== undefined && error instanceof Failure ? ofSource(source, error) : error;
   }
+}
+
+function ofSource(source: string, { type, message }: Failure): Failure {
+  return new Failure(type, `"${source}": ${message}`);
 }
 
 async function configOf(
@@ -92,12 +98,15 @@ async function configOf(
   { config }: DownloadModelInputs,
   upstream: Upstream,
 ): Promise<JsonObject> {
-  if (typeof config !== 'string') return config;
-  const files = await fetchPart(context, config, upstream.config, 'config', (name) =>
-    name.endsWith('.json'),
+  if (typeof config !== 'string') {
+    requireKnownKeys(config);
+    return config;
+  }
+  const files = await fetchPart(context, config, upstream.config, 'config', (names) =>
+    names.filter((name) => name.endsWith('.json')),
   );
   const path = files[CONFIG] ?? only(files);
-  if (path === undefined) requireFile(files, CONFIG, config);
+  if (path === undefined) requireFile(Object.keys(files), CONFIG, config);
   return readJsonObject(path ?? '', config);
 }
 
@@ -113,7 +122,10 @@ async function freshModel(
 ): Promise<Readonly<Record<string, string>>> {
   const directory = await partDirectory(context, 'fresh');
   context.progress({ phase: 'making fresh weights' });
-  const job = { kind: 'initialize', config: expandLabels(config), seed, directory } as const;
+  const job = {
+    kind: 'initialize',
+    ...{ config: overriddenConfig({}, config), seed, directory },
+  } as const;
   return (await runJob(job, { signal: context.signal })).modelFiles;
 }
 
@@ -123,31 +135,22 @@ async function existingModel(
   revision: string | undefined,
   overrides: JsonObject,
 ): Promise<Readonly<Record<string, string>>> {
-  const isWanted = (name: string): boolean =>
-    name === CONFIG || TOKENIZER_FILES.includes(name) || WEIGHTS.test(name);
-  const files = await fetchPart(context, source, revision, 'source', isWanted);
-  requireFile(files, CONFIG, source);
-  if (!Object.keys(files).some((name) => WEIGHTS.test(name))) {
-    requireFile(files, 'model.safetensors', source);
-  }
+  const files = await fetchPart(context, source, revision, 'source', (names) =>
+    modelFilesOf(names, source),
+  );
   const config = await readJsonObject(files[CONFIG] ?? '', source);
-  const merged = expandLabels({ ...config, ...overrides }, overrides);
+  const merged = overriddenConfig(config, overrides);
   const path = join(await partDirectory(context, 'config'), CONFIG);
   await writeFile(path, `${JSON.stringify(merged, null, 2)}\n`);
   return { ...files, [CONFIG]: path };
 }
 
-/** `num_labels` stands for the names of the labels, as in Hugging Face's PretrainedConfig. */
-function expandLabels(config: JsonObject, overrides: JsonObject = config): JsonObject {
-  const { num_labels: count, ...rest } = config;
-  if (typeof count !== 'number') return rest;
-  if (overrides['num_labels'] === undefined && rest['id2label'] !== undefined) return rest;
-  const names = Array.from({ length: count }, (_, id) => `LABEL_${id}`);
-  return {
-    ...rest,
-    id2label: Object.fromEntries(names.entries()),
-    label2id: Object.fromEntries(names.map((name, id) => [name, id])),
-  };
+/** Files of a model folder that are of use. @throws NotFound when there is no model in it */
+function modelFilesOf(names: readonly string[], source: string): readonly string[] {
+  requireFile(names, CONFIG, source);
+  const weights = names.filter((name) => WEIGHTS.test(name));
+  if (weights.length === 0) throw ofSource(source, noWeights(names));
+  return [CONFIG, ...names.filter((name) => TOKENIZER_FILES.includes(name)), ...weights];
 }
 
 async function fetchPart(
@@ -155,13 +158,13 @@ async function fetchPart(
   source: string,
   revision: string | undefined,
   part: Part,
-  isWanted: (name: string) => boolean,
+  choose: (names: readonly string[]) => readonly string[],
 ): Promise<Readonly<Record<string, string>>> {
   if (revision === undefined) throw new Error(`internal: no revision of ${source}`);
   const { env, signal, progress } = context;
   const resolved = { source, revision };
   const listed = await listSource(resolved, 'model', { env, signal });
-  const files = listed.map(({ name }) => name).filter(isWanted);
+  const files = choose(listed.map(({ name }) => name));
   const fetched = await fetchSource(resolved, 'model', {
     ...{ env, signal, files },
     directory: await partDirectory(context, `fetched-${part}`),
@@ -177,9 +180,9 @@ async function partDirectory({ temporaryDirectory }: StepContext, name: string):
   return directory;
 }
 
-function requireFile(files: Readonly<Record<string, string>>, name: string, source: string): void {
-  if (files[name] !== undefined) return;
-  const found = Object.keys(files).join(', ') || 'none of the files of a model';
+function requireFile(names: readonly string[], name: string, source: string): void {
+  if (names.includes(name)) return;
+  const found = names.join(', ') || 'none of the files of a model';
   throw new Failure(
     'NotFound',
     `"${source}" has no ${name}, found ${found}: name a folder in Hugging Face's layout ` +

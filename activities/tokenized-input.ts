@@ -1,5 +1,6 @@
 import { readTokenizedDatasetInfo, tokenizedSplitFile } from '../data/tokenized-dataset.ts';
 import type { TokenizedDatasetInfo } from '../data/tokenized-dataset.ts';
+import { Failure } from '../plan/failures.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { artifactFile, readManifest } from '../store/artifacts.ts';
 import type { Store } from '../store/store.ts';
@@ -14,6 +15,27 @@ export interface TokenizedInput {
 export async function openTokenized(store: Store, digest: ArtifactDigest): Promise<TokenizedInput> {
   const info = await readTokenizedDatasetInfo(store, digest);
   return { info, file: await tokenizedSplitFile(store, digest) };
+}
+
+/**
+ * Ids mean what the tokenizer that made them says.
+ * @param input name of the dataset in messages
+ * @throws InvalidInput when a dataset was tokenized with another tokenizer than the model has
+ */
+export async function requireTokenizerOf(
+  store: Store,
+  model: ArtifactDigest,
+  input: string,
+  { info }: TokenizedInput,
+): Promise<void> {
+  const { files } = await readManifest(store, model, 'model');
+  const own = files.find(({ path }) => path === 'tokenizer.json')?.digest;
+  if (own === undefined || info.tokenizer === own) return;
+  throw new Failure(
+    'InvalidInput',
+    `${input} was tokenized with another tokenizer than the model's: give tokenize@1 this model, or ` +
+      'the one that it was trained from, as its `tokenizer`',
+  );
 }
 
 /** Verified local paths of a model's files, by name. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
 import { trainingArgumentsSchema } from '../training/arguments.ts';
+import { argumentsNotBuilt } from './arguments-not-built.ts';
 import type { StepContext } from './step-context.ts';
 
 const inputs = z.strictObject({
@@ -16,6 +17,7 @@ const inputs = z.strictObject({
     .optional()
     .describe('examples to evaluate at the end of each epoch; not to be the test split'),
   args: trainingArgumentsSchema
+    .safeExtend(argumentsNotBuilt)
     .prefault({})
     .describe("Hugging Face's TrainingArguments, with their names, meanings and defaults"),
   device: z.enum(['cpu']).default('cpu').describe('what computes'),
@@ -31,7 +33,7 @@ export type TrainInputs = z.output<typeof inputs>;
 export const train = defineStep({
   kind: 'train',
   version: 1,
-  revision: 1,
+  revision: 2,
   effect: 'pure',
   role: 'train',
   summary: 'Fine-tune a model; continues from its last checkpoint, to the same bytes.',

@@ -1,6 +1,7 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { diskFailure } from '../data/disk-failure.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
@@ -8,13 +9,19 @@ import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
 import { runJob, type JobEvent, type JobResult, type TrainJob } from '../training/process.ts';
 import type { StepContext } from './step-context.ts';
-import { openModel, openTokenized, type TokenizedInput } from './tokenized-input.ts';
+import {
+  openModel,
+  openTokenized,
+  requireTokenizerOf,
+  type TokenizedInput,
+} from './tokenized-input.ts';
 import type { TrainInputs } from './train.ts';
 
 /** The longest that training goes on without a checkpoint. */
 const CHECKPOINT_SECONDS = 120;
 /** Files beside the weights that a trained model takes over from its base. */
-const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'];
+const TOKENIZER_CONFIG = 'tokenizer_config.json';
+const TOKENIZER_FILES = ['tokenizer.json', TOKENIZER_CONFIG, 'special_tokens_map.json'];
 
 interface TrainOutputs {
   readonly model: ArtifactDigest;
@@ -33,6 +40,7 @@ export async function runTraining(
   const rows = await openTokenized(store, inputs.train_dataset);
   const evalRows = inputs.eval_dataset && (await openTokenized(store, inputs.eval_dataset));
   if (evalRows) checkAlike(rows, evalRows);
+  await requireTokenizerOf(store, inputs.model, 'train_dataset', rows);
   const [outputDirectory, checkpointDirectory] = ['model', 'checkpoint'].map((name) =>
     join(temporaryDirectory, name),
   ) as [string, string];
@@ -55,16 +63,39 @@ export async function runTraining(
     },
   };
   const result = await runJob(job, { signal, onEvent: eventWatcher(context) });
-  return putOutputs(context, modelFiles, result);
+  const tokenizer = await trainedTokenizer(modelFiles, rows.info.pad_token, outputDirectory);
+  return putOutputs(context, tokenizer, result);
+}
+
+/**
+ * The base's tokenizer with the pad token of the training: `tokenizer(texts, padding=True)` of
+ * transformers, and prediction here, need one.
+ * @returns local paths by name
+ */
+async function trainedTokenizer(
+  base: Readonly<Record<string, string>>,
+  padToken: string,
+  directory: string,
+): Promise<Readonly<Record<string, string>>> {
+  const files = Object.entries(base).filter(([name]) => TOKENIZER_FILES.includes(name));
+  const given = base[TOKENIZER_CONFIG];
+  const config = given === undefined ? {} : JSON.parse(await readFile(given, 'utf8'));
+  const path = join(directory, TOKENIZER_CONFIG);
+  const text = `${JSON.stringify({ ...config, pad_token: padToken }, null, 2)}\n`;
+  try {
+    await writeFile(path, text);
+  } catch (error) {
+    throw diskFailure(error, path);
+  }
+  return { ...Object.fromEntries(files), [TOKENIZER_CONFIG]: path };
 }
 
 async function putOutputs(
   { store, note }: StepContext,
-  base: Readonly<Record<string, string>>,
+  tokenizer: Readonly<Record<string, string>>,
   result: JobResult<TrainJob>,
 ): Promise<TrainOutputs> {
-  const tokenizer = Object.entries(base).filter(([name]) => TOKENIZER_FILES.includes(name));
-  const files = { ...result.modelFiles, ...Object.fromEntries(tokenizer) };
+  const files = { ...result.modelFiles, ...tokenizer };
   const { architecture, parameters } = await inspectModel(result.modelFiles);
   const model = await putArtifact(store, {
     type: 'model',

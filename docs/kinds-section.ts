@@ -79,7 +79,7 @@ function nestedTables(shape: Shape): readonly string[] {
   return Object.entries(shape).flatMap(([name, schema]) => {
     const inner = unwrapped(schema);
     return inner instanceof z.ZodObject
-      ? [`Keys of \`${name}\`:`, inputsTable('key', inner.shape)]
+      ? [`Keys of \`${name}\`:`, inputsTable('key', inner.shape), notBuiltLine(inner.shape)]
       : [];
   });
 }

@@ -1,7 +1,8 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
+import type { Logits } from '../evaluation/logits.ts';
 import { checkRows } from './examples.ts';
 import { defineModel } from './model.ts';
-import { openPredictor, type Predictions } from './prediction.ts';
+import { openPredictor } from './prediction.ts';
 import {
   allocateTensorData,
   loadRuntime,
@@ -27,7 +28,7 @@ export interface EvaluateInput {
  * @throws InvalidInput (a model without its head, rows it cannot read), NotFound, OutOfMemory,
  *   DeviceUnavailable, or the signal's reason
  */
-export async function evaluate(input: EvaluateInput): Promise<Predictions> {
+export async function evaluate(input: EvaluateInput): Promise<Logits> {
   const { rows, padTokenId, threads, signal } = input;
   const runtime = loadRuntime();
   const model = defineModel(await readConfig(input.modelFiles));

@@ -8,6 +8,7 @@ export interface RowRequirements {
   readonly model: ModelDefinition;
   /** Of the tokenized dataset. */
   readonly padTokenId: number | null;
+  /** Every row has one of the model's classes. */
   readonly needsLabels: boolean;
 }
 
@@ -22,7 +23,7 @@ export function checkRows(rows: TokenizedRows, requirements: RowRequirements): v
     throw invalid(`${name} has no labels; give download-dataset a label column`);
   }
   for (const row of rows.ids.keys()) checkRow(rows, row, requirements);
-  for (const [row, label] of (rows.labels ?? []).entries()) {
+  for (const [row, label] of (needsLabels ? (rows.labels ?? []) : []).entries()) {
     if (label >= 0 && label < model.classes) continue;
     throw invalid(
       `row ${JSON.stringify(rows.ids[row])} of ${name} has the label ${label}, and the model ` +

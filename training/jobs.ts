@@ -1,7 +1,7 @@
+import type { Logits } from '../evaluation/logits.ts';
 import type { TrainingArguments } from './arguments.ts';
 import type { FreshModel, FreshModelInput } from './fresh-model.ts';
 import type { TrainingEvent } from './loop.ts';
-import type { Predictions } from './prediction.ts';
 import type { TrainResult } from './train.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 
@@ -44,7 +44,7 @@ export interface InitializeJob extends FreshModelInput {
 
 export interface JobResults {
   readonly train: TrainResult;
-  readonly evaluate: Predictions;
+  readonly evaluate: Logits;
   readonly initialize: FreshModel;
 }
 

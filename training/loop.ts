@@ -1,4 +1,5 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
+import { meanCrossEntropy, predictedClasses } from '../evaluation/logits.ts';
 import { Failure } from '../plan/failures.ts';
 import type { TrainingArguments } from './arguments.ts';
 import type { Checkpointer } from './checkpoints/checkpointer.ts';
@@ -167,10 +168,14 @@ async function evaluate(input: LoopInput): Promise<boolean> {
   const { evaluation, progress, schedule, signal, onEvent } = input;
   if (evaluation === undefined) return true;
   try {
-    const { loss, accuracy } = await evaluation.predictor.predict(evaluation.rows, () => {
+    const { labels } = evaluation.rows;
+    if (labels === null) throw new Error('internal: evaluation without labels');
+    const answer = await evaluation.predictor.predict(evaluation.rows, () => {
       if (signal?.aborted === true) throw new EvaluationStopped();
     });
-    if (loss === null || accuracy === null) throw new Error('internal: evaluation without labels');
+    const loss = meanCrossEntropy(answer, labels);
+    const hits = predictedClasses(answer).filter((predicted, row) => predicted === labels[row]);
+    const accuracy = hits.length / labels.length;
     const { step } = progress;
     if (!Number.isFinite(loss)) throw divergedEvaluation(step, loss);
     const epoch = epochAfter(schedule, step);
@@ -187,6 +192,9 @@ async function evaluate(input: LoopInput): Promise<boolean> {
 }
 
 const REMEDY = 'lower learning_rate, add warmup_steps, or look for broken text in those rows';
+/** No update has been made: no argument of the training can be the reason. */
+const REMEDY_AT_START =
+  "look for values that are no numbers in the model's weights, or for broken text in those rows";
 
 function diverged(
   { progress, trainRows, args }: LoopInput,
@@ -200,7 +208,7 @@ function diverged(
   return new Failure(
     'Diverged',
     `the ${what} at optimizer step ${progress.step + 1}, on the rows ${ids}${more}, with ` +
-      `learning_rate ${args.learning_rate}; ${REMEDY}`,
+      `learning_rate ${args.learning_rate}; ${progress.step === 0 ? REMEDY_AT_START : REMEDY}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
+import type { Logits } from '../evaluation/logits.ts';
 import { readableTokensOf } from './examples.ts';
 import type { ModelDefinition } from './model.ts';
 import { packExamples, type PackingLimits } from './packing.ts';
@@ -9,16 +10,6 @@ import {
   type Runtime,
   type Session,
 } from './runtime/runtime.ts';
-
-/** What a model makes of N rows. */
-export interface Predictions {
-  readonly classes: number;
-  /** [N, classes], row after row. */
-  readonly logits: Float32Array;
-  /** Mean cross entropy, and share of rows whose largest logit is the label's; null without labels. */
-  readonly loss: number | null;
-  readonly accuracy: number | null;
-}
 
 export interface PredictorInput {
   readonly runtime: Runtime;
@@ -35,7 +26,7 @@ export interface Predictor {
   /**
    * @param onPass called before each pass with the number of rows done; it may throw to stop
    */
-  predict(rows: TokenizedRows, onPass?: (rowsDone: number) => void): Promise<Predictions>;
+  predict(rows: TokenizedRows, onPass?: (rowsDone: number) => void): Promise<Logits>;
   release(): void;
 }
 
@@ -56,7 +47,7 @@ export function openPredictor(input: PredictorInput): Predictor {
         await predictWindow({ ...input, session, passTensors, rows, start, end, logits, onPass });
         start = end;
       }
-      return { classes: model.classes, logits, ...scores(logits, rows.labels, model.classes) };
+      return { classes: model.classes, logits };
     },
     release: () => session.release(),
   };
@@ -107,23 +98,4 @@ async function predictWindow(input: WindowInput): Promise<void> {
     }
     done += E;
   }
-}
-
-/** Mean of -log softmax(logits)[label] in float64, and accuracy; a tie is the first class's. */
-function scores(
-  logits: Float32Array,
-  labels: Int32Array | null,
-  classes: number,
-): Pick<Predictions, 'loss' | 'accuracy'> {
-  if (labels === null || labels.length === 0) return { loss: null, accuracy: null };
-  let loss = 0;
-  let correct = 0;
-  for (const [row, label] of labels.entries()) {
-    const x = logits.subarray(row * classes, (row + 1) * classes);
-    const largest = x.reduce((a, b) => Math.max(a, b), -Infinity);
-    const sum = x.reduce((total, value) => total + Math.exp(value - largest), 0);
-    loss += largest + Math.log(sum) - (x[label] ?? NaN);
-    if (x.indexOf(largest) === label) correct++;
-  }
-  return { loss: loss / labels.length, accuracy: correct / labels.length };
 }

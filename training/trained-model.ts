@@ -65,11 +65,14 @@ export function classLabels(
 ): readonly string[] {
   if (datasetLabels !== null) {
     if (datasetLabels.length === model.classes) return datasetLabels;
+    const count = datasetLabels.length;
     throw new Failure(
       'InvalidInput',
-      `the dataset has ${datasetLabels.length} labels (${datasetLabels.join(', ')}), and the ` +
-        `model ${model.classes} classes; give download-model config: { num_labels: ` +
-        `${datasetLabels.length} }`,
+      count < 2
+        ? `the dataset has ${count === 1 ? `one label (${datasetLabels.join()})` : 'no label'}, and ` +
+            'a classifier tells at least 2 apart; take rows with more labels'
+        : `the dataset has ${count} labels (${datasetLabels.join(', ')}), and the model ` +
+            `${model.classes} classes; give download-model config: { num_labels: ${count} }`,
     );
   }
   const known = (config['id2label'] ?? {}) as { readonly [id: string]: unknown };

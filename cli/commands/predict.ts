@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { modelLabels } from '../../activities/evaluation-run.ts';
+import { readClassifier } from '../../activities/evaluation-run.ts';
 import { openModel } from '../../activities/tokenized-input.ts';
 import { writeTokenizedSplit } from '../../data/tokenized-dataset.ts';
 import { loadTokenizer } from '../../data/tokenizer.ts';
@@ -21,13 +21,9 @@ export async function predict(
   const store = await openUserStore();
   const { name, version } = await resolveModel(store, reference);
   const modelFiles = await openModel(store, version.model);
-  const configFile = modelFiles['config.json'] ?? '';
-  const { pad_token_id: padTokenId } = JSON.parse(await readFile(configFile, 'utf8')) as {
-    pad_token_id: number | null;
-  };
+  const { labels, padTokenId } = await readClassifier(modelFiles['config.json'] ?? '');
   const { positions: modelLimit } = await inspectModel(modelFiles);
-  // Nothing is padded here, but a tokenizer without a pad token of its own has to be given one.
-  const tokenizer = await loadTokenizer(store, version.model, { padToken: 'eos', modelLimit });
+  const tokenizer = await loadTokenizer(store, version.model, { modelLimit });
   const [encoded] = await tokenizer.encode([text]);
   if (encoded === undefined || encoded.inputIds.length === 0) {
     throw new CommandError('the text is empty: give some words to classify');
@@ -40,7 +36,6 @@ export async function predict(
     const threads = availableParallelism();
     const job = { kind: 'evaluate', modelFiles, file, padTokenId, threads } as const;
     const { logits } = await runJob(job);
-    const labels = await modelLabels(configFile);
     const scores = ranked(labels, logits);
     const label = scores[0]?.label ?? '';
     if (json) {

@@ -32,6 +32,7 @@ const schema = z.object({
   scale_attn_by_inverse_layer_idx: z.literal(false).default(false),
   add_cross_attention: z.literal(false).default(false),
   problem_type: z.literal('single_label_classification').nullish(),
+  quantization_config: z.null().optional(),
 });
 
 type Gpt2Fields = z.infer<typeof schema>;
@@ -45,10 +46,19 @@ export type Gpt2Config = Omit<
   | 'scale_attn_by_inverse_layer_idx'
   | 'add_cross_attention'
   | 'problem_type'
+  | 'quantization_config'
 > & {
   /** Classes, from `id2label` or else `num_labels`; at least 2. */
   readonly num_labels: number;
 };
+
+/** Names that Hugging Face takes for these fields, too. Source: GPT2Config.attribute_map. */
+const OTHER_NAMES = {
+  hidden_size: 'n_embd',
+  max_position_embeddings: 'n_positions',
+  num_attention_heads: 'n_head',
+  num_hidden_layers: 'n_layer',
+} as const satisfies { readonly [name: string]: keyof Gpt2Fields };
 
 /** What a person can do about a field that has a value we do not compute. */
 const REMEDIES: { readonly [field: string]: string } = {
@@ -57,6 +67,7 @@ const REMEDIES: { readonly [field: string]: string } = {
   scale_attn_by_inverse_layer_idx: 'use a model trained with it set to false',
   add_cross_attention: 'use a decoder without an encoder',
   problem_type: 'remove it; each example has one label',
+  quantization_config: 'use a model whose weights are not quantized',
 };
 
 /**
@@ -66,8 +77,10 @@ const REMEDIES: { readonly [field: string]: string } = {
 export function parseGpt2Config(json: unknown): Gpt2Config {
   const result = schema.safeParse(json, { reportInput: true });
   if (!result.success) throw invalidField(result.error);
+  refuseOtherNames(json as { readonly [key: string]: unknown }, result.data);
   const { model_type, id2label, num_labels, problem_type, ...fields } = result.data;
-  const { scale_attn_by_inverse_layer_idx, add_cross_attention, ...config } = fields;
+  const { scale_attn_by_inverse_layer_idx, add_cross_attention, quantization_config, ...config } =
+    fields;
   const labels = id2label === undefined ? (num_labels ?? 2) : Object.keys(id2label).length;
   if (labels < 2) {
     throw new Failure(
@@ -82,6 +95,18 @@ export function parseGpt2Config(json: unknown): Gpt2Config {
     );
   }
   return { ...config, num_labels: labels };
+}
+
+/** Left alone where they say the same as the field. */
+function refuseOtherNames(json: { readonly [key: string]: unknown }, fields: Gpt2Fields): void {
+  for (const [other, field] of Object.entries(OTHER_NAMES)) {
+    if (!Object.hasOwn(json, other) || json[other] === fields[field]) continue;
+    throw new Failure(
+      'InvalidInput',
+      `config.json: ${other} ${JSON.stringify(json[other])} is not supported: call it ${field}, ` +
+        `as GPT-2's own configuration does`,
+    );
+  }
 }
 
 function invalidField(error: z.ZodError): Failure {

@@ -35,7 +35,7 @@ export async function readConfig(files: ModelFiles): Promise<{ readonly [key: st
 export async function weightFiles(files: ModelFiles): Promise<readonly string[]> {
   const single = files[WEIGHTS_FILE];
   if (single !== undefined) return [single];
-  if (files[INDEX_FILE] === undefined) throw noWeights(files);
+  if (files[INDEX_FILE] === undefined) throw noWeights(Object.keys(files));
   const index = indexSchema.safeParse(await readJson(files, INDEX_FILE));
   if (!index.success) {
     throw new Failure('InvalidInput', `${INDEX_FILE} has no weight_map; download the model again`);
@@ -54,7 +54,7 @@ async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   if (path === undefined) {
     throw new Failure(
       'NotFound',
-      `the model has no ${name}: found ${listed(files)}; expected a Hugging Face directory with ` +
+      `the model has no ${name}: found ${listed(Object.keys(files))}; expected a Hugging Face directory with ` +
         `${CONFIG_FILE}, ${WEIGHTS_FILE} and tokenizer.json`,
     );
   }
@@ -68,18 +68,19 @@ async function readJson(files: ModelFiles, name: string): Promise<unknown> {
   }
 }
 
-function noWeights(files: ModelFiles): Failure {
-  const others = Object.keys(files).filter((name) => OTHER_WEIGHTS.test(name));
+/** The failure of a model that has these files, and none with weights that can be read. */
+export function noWeights(names: readonly string[]): Failure {
+  const others = names.filter((name) => OTHER_WEIGHTS.test(name));
   const remedy =
     others.length === 0
       ? 'download the model again, with its weights'
       : `save ${others.join(', ')} as safetensors: model.save_pretrained(folder) in transformers`;
   return new Failure(
     'NotFound',
-    `the model has no weights: expected ${WEIGHTS_FILE} or ${INDEX_FILE}, found ${listed(files)}; ${remedy}`,
+    `the model has no weights: expected ${WEIGHTS_FILE} or ${INDEX_FILE}, found ${listed(names)}; ${remedy}`,
   );
 }
 
-function listed(files: ModelFiles): string {
-  return Object.keys(files).sort().join(', ') || 'no files at all';
+function listed(names: readonly string[]): string {
+  return [...names].sort().join(', ') || 'no files at all';
 }

@@ -177,5 +177,4 @@ test('a row without tokens is read as one pad token', async () => {
   const shared = { modelFiles: input.modelFiles, padTokenId: 0, threads: 1 };
   const empty = await evaluate({ ...shared, rows });
   expect(empty.logits).toEqual((await evaluate({ ...shared, rows: pad })).logits);
-  expect([empty.loss, empty.accuracy]).toEqual([null, null]);
 });

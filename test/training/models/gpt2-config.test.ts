@@ -28,6 +28,7 @@ test.each([
   { fields: { num_labels: 5, id2label: { 0: 'a', 1: 'b', 2: 'c' } }, labels: 3 },
   { fields: { problem_type: 'single_label_classification' }, labels: 2 },
   { fields: { reorder_and_upcast_attn: true }, labels: 2 },
+  { fields: { n_layer: 3, num_hidden_layers: 3 }, labels: 2 },
 ])('$fields: $labels labels', ({ fields, labels }) => {
   expect(parseGpt2Config(fields).num_labels).toBe(labels);
 });
@@ -52,6 +53,11 @@ test.each([
     fields: { problem_type: 'regression' },
     message:
       'config.json: problem_type "regression" is not supported: expected "single_label_classification"; remove it; each example has one label',
+  },
+  {
+    fields: { hidden_size: 64 },
+    message:
+      "config.json: hidden_size 64 is not supported: call it n_embd, as GPT-2's own configuration does",
   },
   {
     fields: { model_type: 'bert' },

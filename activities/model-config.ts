@@ -1,0 +1,65 @@
+import { closest } from '../language/suggestion.ts';
+import { Failure } from '../plan/failures.ts';
+import type { JsonObject } from '../plan/json.ts';
+import { GPT2_CONFIG_KEYS } from '../training/models/config-keys.ts';
+
+/**
+ * A model's config.json with overrides. Labels are told by `num_labels`, which stands for the names
+ * LABEL_0, ..., or by `id2label`, as in Hugging Face's PretrainedConfig.
+ *
+ * @param config of the source; empty for a fresh model
+ * @throws InvalidInput for labels that are none
+ */
+export function overriddenConfig(config: JsonObject, overrides: JsonObject): JsonObject {
+  const { num_labels: count, ...rest } = { ...config, ...overrides };
+  const told = count === undefined || rest['id2label'] !== undefined ? {} : { num_labels: count };
+  const names = labelNames(overrides) ?? labelNames(told);
+  if (names === undefined) return rest;
+  return {
+    ...rest,
+    id2label: Object.fromEntries(names.entries()),
+    label2id: Object.fromEntries(names.map((name, id) => [name, id])),
+  };
+}
+
+/** @throws InvalidInput for a key that Hugging Face's configuration does not have */
+export function requireKnownKeys(overrides: JsonObject): void {
+  const key = Object.keys(overrides).find((name) => !GPT2_CONFIG_KEYS.includes(name));
+  if (key === undefined) return;
+  const near = closest(key, GPT2_CONFIG_KEYS);
+  const remedy =
+    near === undefined
+      ? `the keys there are: ${GPT2_CONFIG_KEYS.join(', ')}`
+      : `did you mean ${JSON.stringify(near)}?`;
+  throw invalid(`unknown key ${JSON.stringify(key)}: ${remedy}`);
+}
+
+/** Names of the classes that a config tells, in the order of their ids; undefined when it tells none. */
+function labelNames({ num_labels: count, id2label }: JsonObject): readonly string[] | undefined {
+  const hasCount = count !== undefined;
+  if (hasCount && (typeof count !== 'number' || !Number.isInteger(count) || count < 2)) {
+    throw invalid(`num_labels is ${JSON.stringify(count)}: expected a whole number from 2`);
+  }
+  if (id2label === undefined) {
+    return hasCount ? Array.from({ length: count }, (_, id) => `LABEL_${id}`) : undefined;
+  }
+  const isMap = typeof id2label === 'object' && id2label !== null && !Array.isArray(id2label);
+  const byId = isMap ? (id2label as JsonObject) : {};
+  const names = Object.keys(byId).map((_, id) => byId[id]);
+  if (names.length === 0 || !names.every((name) => typeof name === 'string')) {
+    throw invalid(
+      `id2label is ${JSON.stringify(id2label)}: expected a name for each id from 0, such as ` +
+        '{ 0: negative, 1: positive }',
+    );
+  }
+  if (hasCount && names.length !== count) {
+    throw invalid(
+      `num_labels is ${count}, and id2label has ${names.length} names: give one of the two`,
+    );
+  }
+  return names;
+}
+
+function invalid(message: string): Failure {
+  return new Failure('InvalidInput', `config: ${message}`);
+}
