@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
 import { lineage } from '../store/lineage.ts';
-import { register as registerModel } from '../store/registry.ts';
+import { ALIAS_FORM, register as registerModel } from '../store/registry.ts';
 import type { StepContext } from './step-context.ts';
 
 export const register = defineStep({
@@ -20,7 +20,7 @@ export const register = defineStep({
     evaluation: artifact('report').optional().describe('the report that speaks for it'),
     alias: z
       .string()
-      .regex(/^[A-Za-z][A-Za-z0-9._-]*$/, "expected a letter, then letters, digits, '.', '_', '-'")
+      .regex(ALIAS_FORM.pattern, `expected ${ALIAS_FORM.expected}`)
       .optional()
       .describe('a name that moves between versions, such as champion'),
     promote: z
@@ -45,6 +45,7 @@ export const register = defineStep({
     const { model, name, evaluation, alias, promote } = inputs;
     const { version, aliases, existing } = await registerModel(store, {
       run: run.workflowId,
+      execution: run.executionRunId,
       step: run.stepId,
       name,
       model,

@@ -255,6 +255,8 @@ function exportFailure(error: unknown, target: string): unknown {
     case 'ENOTEMPTY':
     case 'EEXIST':
       return occupied(target, 'is not empty');
+    case 'ENOTDIR':
+      return occupied(target, 'lies below a file');
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':

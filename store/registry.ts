@@ -7,13 +7,19 @@ import { getRecord, listRecords, updateRecord } from './records.ts';
 import type { ArtifactDigest, Store } from './store.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
-const ALIAS = /^[A-Za-z][A-Za-z0-9._-]*$/;
+/** Of an alias; `v3` is a version. */
+export const ALIAS_FORM = {
+  pattern: /^(?!v\d+$)[A-Za-z][A-Za-z0-9._-]*$/,
+  expected: "a letter, then letters, digits, '.', '_', '-', but no version such as v3",
+} as const;
 /** The alias that a name alone stands for. */
 const DEFAULT_ALIAS = 'champion';
 
-/** The run and the step of it that did something. */
+/** The run, its submission and the step of it that did something. */
 export interface StepOfRun {
   readonly run: string;
+  /** Temporal's run id: another for each submission under the run's id. */
+  readonly execution: string;
   readonly step: StepId;
 }
 
@@ -21,6 +27,7 @@ export interface ModelVersion {
   /** From 1. */
   readonly version: number;
   readonly model: ArtifactDigest;
+  /** The report that was registered with it last. */
   readonly evaluation?: ArtifactDigest;
   readonly lineage: JsonValue;
   readonly registeredBy: StepOfRun;
@@ -63,9 +70,9 @@ export interface ResolvedModel {
 }
 
 /**
- * Registers a model's next version under a name, or finds the version that has this very model.
- * The same step of the same run moves an alias once: a late retry does not take it back from a
- * version that was promoted since.
+ * Registers a model's next version under a name, or finds the version that has this very model,
+ * which then has the newer report. The same step of the same submission moves an alias once: a late
+ * retry does not take it back from a version that was promoted since.
  *
  * @throws InvalidInput for a bad name or alias, or when `model` is no model
  */
@@ -76,14 +83,17 @@ export async function register(
   const { name, model, alias } = registration;
   requireForm(name, NAME, 'a model name', 'letters, digits, . _ - and / between parts');
   if (alias !== undefined) {
-    requireForm(alias, ALIAS, 'an alias', 'a letter, then letters, digits, . _ -');
+    requireForm(alias, ALIAS_FORM.pattern, 'an alias', ALIAS_FORM.expected);
   }
   await readManifest(store, model, 'model');
   let existing = false;
   const record = await updateRecord<RegisteredModel>(store, modelRef(name), (current) => {
     const registered = current ?? { name, versions: [], aliases: {} };
     existing = registered.versions.some((version) => version.model === model);
-    return promote(existing ? registered : addVersion(registered, registration), registration);
+    const added = existing
+      ? withReport(registered, registration)
+      : addVersion(registered, registration);
+    return promote(added, registration);
   });
   const { version } = record.versions.find((candidate) => candidate.model === model)!;
   return { version, aliases: aliasesOf(record, version), existing };
@@ -118,31 +128,44 @@ export async function listModels(store: Store): Promise<readonly RegisteredModel
 
 function addVersion(
   current: RegisteredModel,
-  { model, evaluation, lineage, run, step }: Registration,
+  { model, evaluation, lineage, run, execution, step }: Registration,
 ): RegisteredModel {
   const version: ModelVersion = {
     version: current.versions.length + 1,
     model,
     ...(evaluation === undefined ? {} : { evaluation }),
     lineage: lineage ?? null,
-    registeredBy: { run, step },
+    registeredBy: { run, execution, step },
     createdAt: Date.now(),
     promotions: [],
   };
   return { ...current, versions: [...current.versions, version] };
 }
 
+function withReport(
+  current: RegisteredModel,
+  { model, evaluation }: Registration,
+): RegisteredModel {
+  if (evaluation === undefined) return current;
+  const versions = current.versions.map((version) =>
+    version.model === model ? { ...version, evaluation } : version,
+  );
+  return { ...current, versions };
+}
+
 function promote(
   current: RegisteredModel,
-  { model, alias, promote: when, run, step }: Registration,
+  { model, alias, promote: when, run, execution, step }: Registration,
 ): RegisteredModel {
   const version = current.versions.find((candidate) => candidate.model === model)!;
   if (alias === undefined || when === 'never') return current;
   const isDone = version.promotions.some(
-    (promotion) => promotion.alias === alias && promotion.run === run && promotion.step === step,
+    (promotion) =>
+      promotion.alias === alias && promotion.execution === execution && promotion.step === step,
   );
   if (isDone) return current;
-  const promoted = { ...version, promotions: [...version.promotions, { alias, run, step }] };
+  const promotions = [...version.promotions, { alias, run, execution, step }];
+  const promoted = { ...version, promotions };
   return {
     ...current,
     versions: current.versions.map((candidate) => (candidate === version ? promoted : candidate)),

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../plan/json.ts';
+import type { JsonValue } from '../plan/json.ts';
 import type { RunState, RunStatus } from '../plan/plan.ts';
 import { getRecord, listRecords, refSegment, updateRecord } from './records.ts';
 import type { BlobDigest, Store } from './store.ts';
@@ -17,8 +17,8 @@ export interface RunRecord {
   readonly endedAt?: number;
   /** The submitted YAML, byte for byte. */
   readonly source: BlobDigest;
-  /** The submission's second argument. */
-  readonly options: JsonObject;
+  /** The submission's second argument; as it was given where it could not be read. */
+  readonly options: JsonValue;
   readonly state: RunState;
 }
 

@@ -20,7 +20,7 @@ async function registrationOf(
   more: Partial<Registration> = {},
 ): Promise<Registration> {
   const model = await modelOf(text);
-  const by = { run: 'nightly', step: 'publish' };
+  const by = { run: 'nightly', execution: `${more.run ?? 'nightly'}, monday`, step: 'publish' };
   return { name: 'tweets', model, alias: 'champion', promote: 'always', ...by, ...more };
 }
 
@@ -47,17 +47,26 @@ test('each model gets the next version, and the alias moves to it', async () => 
           model: first.model,
           evaluation: first.evaluation,
           lineage,
-          registeredBy: { run: 'nightly', step: 'publish' },
+          registeredBy: { run: 'nightly', execution: 'nightly, monday', step: 'publish' },
           createdAt: expect.any(Number),
-          promotions: [{ alias: 'champion', run: 'nightly', step: 'publish' }],
+          promotions: [
+            { alias: 'champion', run: 'nightly', execution: 'nightly, monday', step: 'publish' },
+          ],
         },
         {
           version: 2,
           model: second.model,
           lineage: null,
-          registeredBy: { run: 'nightly-2', step: 'publish' },
+          registeredBy: { run: 'nightly-2', execution: 'nightly-2, monday', step: 'publish' },
           createdAt: expect.any(Number),
-          promotions: [{ alias: 'champion', run: 'nightly-2', step: 'publish' }],
+          promotions: [
+            {
+              alias: 'champion',
+              run: 'nightly-2',
+              execution: 'nightly-2, monday',
+              step: 'publish',
+            },
+          ],
         },
       ],
       aliases: { champion: 2 },
@@ -78,6 +87,30 @@ test('the same model is the same version; another run takes the alias back to it
   const again = await register(store, await registrationOf('a', { run: 'third' }));
   expect(again).toEqual({ version: 1, aliases: ['champion'], existing: true });
   expect((await listModels(store))[0]?.versions).toHaveLength(2);
+});
+
+test('another submission of the same run takes the alias back, too', async () => {
+  const first = await registrationOf('a');
+  await register(store, first);
+  await register(store, await registrationOf('b'));
+  const again = await register(store, { ...first, execution: 'nightly, tuesday' });
+  expect(again).toEqual({ version: 1, aliases: ['champion'], existing: true });
+});
+
+test('a model that is registered again has the newer report', async () => {
+  const reportOf = async (text: string): Promise<ArtifactDigest | undefined> => {
+    const { version } = await resolveModel(store, text);
+    return version.evaluation;
+  };
+  const [older, newer] = [await modelOf('older'), await modelOf('newer')];
+  await register(store, await registrationOf('a'));
+  expect(await reportOf('tweets@1')).toBeUndefined();
+  for (const evaluation of [older, newer]) {
+    await register(store, await registrationOf('a', { evaluation }));
+    expect(await reportOf('tweets@1')).toBe(evaluation);
+  }
+  await register(store, await registrationOf('a'));
+  expect(await reportOf('tweets@1')).toBe(newer);
 });
 
 test('a late retry of the same step does not take the alias back', async () => {
@@ -177,7 +210,11 @@ test.each([
     { name: 'tweets@3' },
     '"tweets@3" is not a model name: expected letters, digits, . _ - and / between parts',
   ],
-  [{ alias: '3' }, '"3" is not an alias: expected a letter, then letters, digits, . _ -'],
+  ...['3', 'v3'].map((alias): [{ alias: string }, string] => [
+    { alias },
+    `"${alias}" is not an alias: expected a letter, then letters, digits, '.', '_', '-', ` +
+      'but no version such as v3',
+  ]),
 ])('a registration with %j is refused', async (more, message) => {
   expect(await failureOf(register(store, await registrationOf('a', more)))).toBe(
     `InvalidInput: ${message}`,
