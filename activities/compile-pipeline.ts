@@ -1,7 +1,7 @@
 import { compile, formatDiagnostics } from '../language/compile.ts';
 import { fromProblem, parseOptions } from '../language/options.ts';
 import { Failure } from '../plan/failures.ts';
-import type { JsonObject } from '../plan/json.ts';
+import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { emptyRunState } from '../plan/run-state.ts';
 import { putRun } from '../store/runs.ts';
 import type { ActivityDependencies } from './activities.ts';
@@ -29,7 +29,7 @@ export async function compilePipeline(
       status: 'running',
       submittedAt: Date.now(),
       source: digest,
-      options: parsed.ok ? (parsed.options as JsonObject) : {},
+      options: parsed.ok ? (parsed.options as JsonObject) : asGiven(rawOptions),
       state: emptyRunState(''),
     });
     if (!parsed.ok) throw new Failure('InvalidInput', parsed.message);
@@ -48,6 +48,11 @@ export async function compilePipeline(
   } catch (error) {
     throw controlFailure(error);
   }
+}
+
+/** Options that cannot be read, for a resumption to be refused as the submission was. */
+function asGiven(options: SubmittedOptions): JsonValue {
+  return options instanceof Uint8Array ? new TextDecoder().decode(options) : options;
 }
 
 function bytesOf(source: PipelineSource): Uint8Array {

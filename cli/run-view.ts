@@ -15,6 +15,7 @@ const WAIT_BEFORE_NOTE_MS = 30_000;
 const QUERY_DEADLINE_MS = 5_000;
 /** temporal.api.enums.v1.PendingActivityState */
 const ACTIVITY_SCHEDULED = 1;
+const ACTIVITY_STARTED = 2;
 
 export interface RunView {
   readonly id: string;
@@ -145,7 +146,8 @@ async function pendingSteps(
     const details = heartbeatDetails(activity.heartbeatDetails?.payloads?.[0]);
     if (Object.keys(details).length > 0) pending.live[step] = details;
     const { attempt } = details;
-    const failure = activity.lastFailure?.message;
+    // Of a later attempt that runs there is better to tell.
+    const failure = activity.state === ACTIVITY_STARTED ? null : activity.lastFailure?.message;
     pending.steps[step] = {
       ...state,
       attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),

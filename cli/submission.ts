@@ -4,7 +4,7 @@ import {
   WorkflowIdReusePolicy,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import type { PipelineOptions } from '../activities/contract.ts';
+import type { JsonValue } from '../plan/json.ts';
 import { CONTROL_QUEUE, PIPELINE_WORKFLOW, trainQueue, WORK_QUEUE } from '../plan/names.ts';
 import { evaluateTemplate, references } from '../plan/expressions.ts';
 import type { Plan, Template } from '../plan/plan.ts';
@@ -19,7 +19,8 @@ const WORKER_START_MS = 5_000;
 export interface Submission {
   readonly id: string;
   readonly source: Uint8Array | string | object;
-  readonly options: PipelineOptions;
+  /** @see PipelineOptions */
+  readonly options: JsonValue;
 }
 
 /**

@@ -1,5 +1,5 @@
-import { getRun } from '../../store/runs.ts';
-import type { PipelineOptions } from '../../activities/contract.ts';
+import { getRun, type RunRecord } from '../../store/runs.ts';
+import type { JsonObject, JsonValue } from '../../plan/json.ts';
 import { unknownRun } from '../run-view.ts';
 import { submit } from '../submission.ts';
 import { withServer } from './session.ts';
@@ -11,9 +11,15 @@ export async function resume(id: string, flags: SubmissionFlags): Promise<number
     const record = await getRun(store, id);
     if (record === undefined) throw unknownRun(id);
     const source = await store.getBlob(record.source);
-    // What was asked to run again has run: a resumption continues, it does not start over.
-    const { force: _force, from: _from, ...options } = record.options as PipelineOptions;
-    await submit(connected, { id, source, options });
+    await submit(connected, { id, source, options: continuing(record) });
     return followSubmission(connected, store, id, flags);
   });
+}
+
+/** What was asked to run again has run, once steps have begun: a resumption does not start over. */
+function continuing({ options, state }: RunRecord): JsonValue {
+  if (Object.keys(state.steps).length === 0) return options;
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) return options;
+  const { force: _force, from: _from, ...rest } = options as JsonObject;
+  return rest;
 }

@@ -31,6 +31,7 @@ export async function run(file: string, flags: RunFlags): Promise<number> {
   const problem = fromProblem(options, plan);
   if (problem !== undefined) throw new CommandError(problem);
   const id = flags.id ?? newRunId(plan.name, file);
+  if (id === '') throw new CommandError("--id is empty: give the run's id, or leave --id out");
   return withServer(async (connected, store) => {
     if (!flags.detach) await requireWorkers(connected, plan);
     await submit(connected, { id, source, options });

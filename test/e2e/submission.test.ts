@@ -187,6 +187,9 @@ describe('options that are wrong fail the run at once', () => {
       source: 'TypeScriptSDK',
       applicationFailureInfo: { type: 'InvalidInput', nonRetryable: true },
     });
+    // Resumed, it is the same submission, and refused again.
+    await retune(site, ['resume', text, '--json']);
+    expect(await failureOf(text)).toMatchObject({ message });
   });
 });
 

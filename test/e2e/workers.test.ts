@@ -36,27 +36,47 @@ test('workers of one role each, and training steps by the label of their workers
   );
 });
 
+const LONG = ['run', pipelineFile('small'), '-p', 'max_steps=100000000', '--id'];
+
+/** What `show --json` says of a run's training. */
+async function tuneOf(site: TestSite, id: string): Promise<JsonObject> {
+  const { stdout } = await retune(site, ['show', id, '--json']);
+  return (JSON.parse(stdout) as { steps: Record<string, JsonObject> }).steps['tune'] ?? {};
+}
+
+test('a training that goes on after its worker was killed is shown as it goes', async () => {
+  const site = await testSite();
+  const first = await startWorker(site);
+  await retune(site, [...LONG, 'killed', '--detach']);
+  await until('a training that runs', async () => (await tuneOf(site, 'killed'))['live']);
+  await first.end('SIGKILL');
+  await startWorker(site);
+  const second = await until('steps of the second attempt', async () => {
+    const tune = await tuneOf(site, 'killed');
+    const live = tune['live'] as JsonObject | undefined;
+    return live?.['attempt'] === 2 && live['loss'] !== undefined ? tune : undefined;
+  });
+  expect([second['status'], second['attempt'], second['note']]).toEqual(['running', 2, undefined]);
+  const { stdout } = await retune(site, ['show', 'killed']);
+  expect(stdout).toMatch(/tune +running +[\d.]+s +attempt 2, step \d+\/100000000, loss /);
+});
+
 // A worker that is busy does not poll; the server remembers for 70 s that it did.
 test('a step behind a busy worker says so, and runs for that worker are taken', async () => {
   const site = await testSite();
   await startWorker(site);
-  const run = ['run', pipelineFile('small'), '-p', 'max_steps=100000000', '--id'];
-  const tune = async (id: string): Promise<JsonObject> => {
-    const { stdout } = await retune(site, ['show', id, '--json']);
-    return (JSON.parse(stdout) as { steps: Record<string, JsonObject> }).steps['tune'] ?? {};
-  };
-  await retune(site, [...run, 'first', '--detach']);
-  await until('a training that runs', async () => (await tune('first'))['live']);
-  await retune(site, [...run, 'second', '--detach', '-p', 'learning_rate=0.001']);
+  await retune(site, [...LONG, 'first', '--detach']);
+  await until('a training that runs', async () => (await tuneOf(site, 'first'))['live']);
+  await retune(site, [...LONG, 'second', '--detach', '-p', 'learning_rate=0.001']);
   await until('a worker that is not known to poll', async () => {
     await delay(1_000);
     return (await lastPoll(site, 'retune-train-cpu')) < Date.now() - 75_000 ? true : undefined;
   });
-  expect((await tune('second'))['note']).toBe(
+  expect((await tuneOf(site, 'second'))['note']).toBe(
     'waiting: the workers on retune-train-cpu are busy ' +
       '(start another: npm run worker -- --roles train --labels cpu)',
   );
-  const third = startProgram('cli/main.ts', [...run, 'third'], { env: site.env });
+  const third = startProgram('cli/main.ts', [...LONG, 'third'], { env: site.env });
   await third.untilPrinted(/run third \(small\): running/);
 });
 
