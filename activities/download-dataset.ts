@@ -32,7 +32,7 @@ const inputs = z.strictObject({
 export const downloadDataset = defineStep({
   kind: 'download-dataset',
   version: 1,
-  revision: 1,
+  revision: 2,
   effect: 'source',
   role: 'work',
   summary: 'Get a dataset from files, a web server or the Hugging Face Hub, by named columns.',

@@ -5,7 +5,7 @@ import type { StepContext } from './step-context.ts';
 export const subset = defineStep({
   kind: 'subset',
   version: 1,
-  revision: 1,
+  revision: 2,
   effect: 'pure',
   role: 'work',
   summary:

@@ -1,78 +1,185 @@
 import { parse } from 'yaml';
+import type { YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '../plan/failures.ts';
-import type { SplitFiles } from './split-files.ts';
+import { mayBeData, splitFiles } from './split-files.ts';
+import type { SplitFiles, SplitFilesOptions } from './split-files.ts';
 import { checkSplitName } from './split.ts';
 import { quotedList } from './wording.ts';
 
 const patterns = z.union([z.string(), z.array(z.string())]);
-const cardSchema = z.object({
-  configs: z
-    .array(
-      z.object({
-        config_name: z.coerce.string(),
-        default: z.boolean().optional(),
-        data_files: z
-          .union([
-            z.array(z.object({ split: z.coerce.string(), path: patterns })).nonempty(),
-            patterns,
-          ])
-          .optional(),
-      }),
-    )
-    .nonempty(),
+const configSchema = z.looseObject({
+  config_name: z.coerce.string(),
+  default: z.boolean().nullish(),
+  data_dir: z.string().nullish(),
+  data_files: z
+    .union([z.array(z.object({ split: z.coerce.string(), path: patterns })).nonempty(), patterns])
+    .nullish(),
 });
+const cardSchema = z.object({ configs: z.array(configSchema).nullish() });
+
+type Config = z.infer<typeof configSchema>;
 
 /**
- * The files of each split as the front matter of a data set's README.md says, Hugging Face's way:
- * `configs: [{ config_name, data_files: [{ split, path }] }]`. Of several configurations the default
- * one counts.
+ * Options of Hugging Face's loaders that change the rows, each with the values that change nothing
+ * here. Options for speed, and keys that no loader knows, are not among them.
+ *
+ * Source: CsvConfig, JsonConfig and ParquetConfig of `datasets` 5.2.0.
+ */
+const UNSUPPORTED: ReadonlyMap<string, readonly unknown[]> = new Map<string, readonly unknown[]>([
+  ['column_names', [null]],
+  ['comment', [null]],
+  ['decimal', ['.']],
+  ['dialect', [null]],
+  ['doublequote', [true]],
+  ['encoding', [null, 'utf-8', 'utf8', 'UTF-8', 'UTF8', 'utf-8-sig']],
+  ['encoding_errors', [null, 'strict']],
+  ['error_bad_lines', [true]],
+  ['escapechar', [null]],
+  ['false_values', [null]],
+  ['features', [null]],
+  ['field', [null]],
+  ['filters', [null]],
+  ['header', ['infer', 0]],
+  ['index_col', [null]],
+  ['lineterminator', [null, '\n']],
+  ['na_values', [null]],
+  ['names', [null]],
+  ['nrows', [null]],
+  ['on_bad_lines', ['error']],
+  ['quotechar', ['"']],
+  ['quoting', [0]],
+  ['skip_blank_lines', [true]],
+  ['skipfooter', [0]],
+  ['skipinitialspace', [false]],
+  ['skiprows', [null, 0]],
+  ['thousands', [null]],
+  ['true_values', [null]],
+]);
+
+/** How a data set's card says its files are to be read. */
+export interface CardReading {
+  readonly splits: SplitFiles;
+  /** Between the fields of csv and tsv files; undefined where the card does not say. */
+  readonly separator: string | undefined;
+}
+
+/**
+ * What the front matter of a data set's README.md says, Hugging Face's way:
+ * `configs: [{ config_name, data_dir, data_files: [{ split, path }], sep }]`. Of several
+ * configurations the default one counts. Paths are relative to `data_dir`; without `data_files` the
+ * files below it are sorted into splits by their names.
  *
  * @param source as a person wrote it
  * @param card text of README.md
  * @param names of the source's files, sorted
- * @returns undefined when the card says nothing of files
- * @throws InvalidInput when there are several configurations and no default
+ * @returns undefined when the card has no configurations
+ * @throws InvalidInput when there are several configurations and no default, when the files are
+ * missing, or when an option is not supported
  */
-export function cardSplits(
+export function readCard(
   source: string,
   card: string,
   names: readonly string[],
-): SplitFiles | undefined {
-  const [, frontMatter] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card) ?? [];
-  if (frontMatter === undefined) return undefined;
-  const { data: found } = cardSchema.safeParse(parseYaml(frontMatter));
-  if (found === undefined) return undefined;
-  const [only, ...others] = found.configs;
-  const config =
-    others.length === 0
-      ? only
-      : (found.configs.find((candidate) => candidate.default === true) ??
-        found.configs.find((candidate) => candidate.config_name === 'default'));
-  if (config === undefined) {
-    const configs = found.configs.map((candidate) => candidate.config_name);
-    throw new Failure(
-      'InvalidInput',
-      `"${source}" holds several data sets, ${quotedList(configs)}, and no default: name a folder ` +
-        'in the source, or the files with splits',
-    );
-  }
-  return config.data_files === undefined
-    ? undefined
-    : filesOf(source, normalize(config.data_files), names);
+  options: SplitFilesOptions = {},
+): CardReading | undefined {
+  const configs = configsOf(source, card);
+  if (configs.length === 0) return undefined;
+  const config = chosenConfig(source, configs);
+  checkOptions(source, config);
+  return {
+    splits: splitsOf(source, config, names, options),
+    separator: separatorOf(source, config),
+  };
 }
 
-function parseYaml(text: string): unknown {
+/** The configurations of a card; none where it says nothing of files. */
+function configsOf(source: string, card: string): readonly Config[] {
+  const [, frontMatter] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card) ?? [];
+  if (frontMatter === undefined) return [];
+  const { data, error } = cardSchema.safeParse(parseYaml(source, frontMatter));
+  if (error === undefined) return data.configs ?? [];
+  const [{ path } = { path: [] }] = error.issues;
+  // The front matter is no mapping at all.
+  if (path.length === 0) return [];
+  throw wrongCard(
+    source,
+    `has ${path.join('.')} in another form than Hugging Face's datasets reads`,
+  );
+}
+
+/** What YAML says; undefined where it is broken and says nothing of files in any case. */
+function parseYaml(source: string, text: string): unknown {
   try {
-    return parse(text) as unknown;
-  } catch {
-    return undefined;
+    return parse(text, { logLevel: 'error' }) as unknown;
+  } catch (error) {
+    if (!/^configs\s*:/m.test(text)) return undefined;
+    const { message, linePos } = error as YAMLParseError;
+    // The line before the YAML's first is `---`.
+    const line = (linePos?.[0].line ?? 0) + 1;
+    const [reason] = message.split(/ at line \d+/);
+    throw wrongCard(source, `has configs in YAML that is broken in line ${line} (${reason})`);
   }
+}
+
+function chosenConfig(source: string, configs: readonly Config[]): Config {
+  const [only, ...others] = configs;
+  const chosen =
+    others.length === 0
+      ? only
+      : (configs.find((config) => config.default === true) ??
+        configs.find((config) => config.config_name === 'default'));
+  if (chosen !== undefined) return chosen;
+  throw new Failure(
+    'InvalidInput',
+    `"${source}" holds several data sets, ${quotedList(configs.map((config) => config.config_name))}` +
+      ', and no default: name a folder in the source, or the files with splits',
+  );
+}
+
+function checkOptions(source: string, config: Config): void {
+  for (const [key, value] of Object.entries(config)) {
+    const harmless = UNSUPPORTED.get(key);
+    if (harmless === undefined || harmless.includes(value)) continue;
+    throw wrongCard(source, `sets ${key} for "${config.config_name}", which is not supported`);
+  }
+}
+
+function splitsOf(
+  source: string,
+  { data_dir: folder, data_files: files }: Config,
+  names: readonly string[],
+  options: SplitFilesOptions,
+): SplitFiles {
+  const parts = (folder ?? '').split('/').filter((part) => part !== '' && part !== '.');
+  const prefix = parts.map((part) => `${part}/`).join('');
+  const below = names.filter((name) => name.startsWith(prefix));
+  if (below.length === 0) {
+    throw wrongCard(source, `names the data_dir "${folder}", but there is no such folder`);
+  }
+  const inside = below.map((name) => name.slice(prefix.length));
+  const splits =
+    files == null
+      ? splitFiles([source.replace(/\/+$/, ''), ...parts].join('/'), inside, options)
+      : filesOf(source, dataFilesOf(files), inside);
+  return new Map([...splits].map(([split, found]) => [split, found.map((name) => prefix + name)]));
+}
+
+function separatorOf(source: string, config: Config): string | undefined {
+  const written = config['delimiter'] ?? config['sep'] ?? undefined;
+  // Without quotes, YAML takes it for two characters.
+  const separator = written === '\\t' ? '\t' : written;
+  if (separator === undefined) return undefined;
+  if (typeof separator === 'string' && separator.length === 1) return separator;
+  throw wrongCard(
+    source,
+    `separates fields by ${JSON.stringify(separator)}, but only one character is supported`,
+  );
 }
 
 type DataFiles = readonly { readonly split: string; readonly path: string | readonly string[] }[];
 
-function normalize(files: DataFiles | string | readonly string[]): DataFiles {
+function dataFilesOf(files: DataFiles | string | readonly string[]): DataFiles {
   if (typeof files === 'string') return [{ split: 'train', path: files }];
   const listed = files.filter((file) => typeof file === 'string');
   if (listed.length > 0) return [{ split: 'train', path: listed }];
@@ -83,19 +190,26 @@ function filesOf(source: string, files: DataFiles, names: readonly string[]): Sp
   const splits = new Map<string, readonly string[]>();
   for (const { split, path } of files) {
     const globs = typeof path === 'string' ? [path] : path;
-    const found = new Set(
-      globs.flatMap((glob) => names.filter((name) => toPattern(glob).test(name))),
-    );
-    if (found.size === 0) {
-      throw new Failure(
-        'InvalidInput',
-        `"${source}": its README.md names ${quotedList(globs)} as the split ${split}, but there is ` +
-          'no such file: name the files with splits',
-      );
+    const found = globs.map((glob) => filesFitting(glob, names));
+    const missing = globs.filter((glob, index) => !hasWildcard(glob) && found[index]?.length === 0);
+    if (missing.length > 0 || found.flat().length === 0) {
+      const named = quotedList(missing.length > 0 ? missing : globs);
+      throw wrongCard(source, `names ${named} as the split ${split}, but there is no such file`);
     }
-    splits.set(checkSplitName(split), [...found]);
+    splits.set(checkSplitName(split), [...new Set(found.flat())]);
   }
   return splits;
+}
+
+/** Wildcards pass over files that are no data; a file that is named is data, whatever it is called. */
+function filesFitting(glob: string, names: readonly string[]): readonly string[] {
+  const pattern = toPattern(glob);
+  const fitting = names.filter((name) => pattern.test(name));
+  return hasWildcard(glob) ? fitting.filter(mayBeData) : fitting;
+}
+
+function hasWildcard(glob: string): boolean {
+  return /[*?[]/.test(glob);
 }
 
 /** A path with the wildcards `**`, `*`, `?` and `[...]`. */
@@ -117,4 +231,11 @@ function toPattern(glob: string): RegExp {
       }
     });
   return new RegExp(`^${pattern}$`);
+}
+
+function wrongCard(source: string, what: string): Failure {
+  return new Failure(
+    'InvalidInput',
+    `"${source}": its README.md ${what}: name the files with splits`,
+  );
 }

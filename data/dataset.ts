@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Field, Int32, Schema, Utf8 } from 'apache-arrow';
-import type { RecordBatch, Table } from 'apache-arrow';
+import type { RecordBatch, Table, Vector } from 'apache-arrow';
 import { Failure } from '../plan/failures.ts';
 import { artifactFile, putArtifact, readManifest } from '../store/artifacts.ts';
 import type { ArtifactDigest, Store } from '../store/store.ts';
@@ -12,6 +12,7 @@ import {
   utf8Column,
   writeArrowFile,
 } from './arrow-file.ts';
+import { cellReader } from './arrow-text.ts';
 import { chooseSplit, checkSplitName } from './split.ts';
 
 /** One example. `label` is an index into the dataset's labels, or null when it has none. */
@@ -90,12 +91,14 @@ export class DatasetSplit {
 
   /** The rows at the given indices, in that order. */
   *select(indices: Iterable<number>): Iterable<DatasetRow> {
-    const [ids, texts, labels] = ['id', 'text', 'label'].map((name) => this.#table.getChild(name));
+    const id = cellReader(this.#table.getChild('id') as Vector<Utf8>);
+    const text = cellReader(this.#table.getChild('text') as Vector<Utf8>);
+    const labels = this.#table.getChild('label') as Vector<Int32> | null;
     for (const index of indices) {
       yield {
-        id: ids?.get(index) as string,
-        text: texts?.get(index) as string,
-        label: (labels?.get(index) ?? null) as number | null,
+        id: id(index) as string,
+        text: text(index) as string,
+        label: labels?.get(index) ?? null,
       };
     }
   }

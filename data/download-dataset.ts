@@ -1,7 +1,8 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactDigest, Store } from '../store/store.ts';
-import { cardSplits } from './dataset-card.ts';
+import { readCard } from './dataset-card.ts';
+import type { CardReading } from './dataset-card.ts';
 import { readDatasetInfo, writeDataset } from './dataset.ts';
 import { readDataset } from './read-dataset.ts';
 import type { ColumnOptions } from './read-dataset.ts';
@@ -13,7 +14,7 @@ import type {
 } from './sources/source.ts';
 import { fetchSource, listSource } from './sources/sources.ts';
 import { splitFiles } from './split-files.ts';
-import type { SplitFiles, SplitFilesOptions } from './split-files.ts';
+import type { SplitFilesOptions } from './split-files.ts';
 
 const CARD = 'README.md';
 
@@ -55,11 +56,15 @@ export async function downloadDataset(
   const { directory, signal, onProgress } = options;
   const folders = { fetched: join(directory, 'fetched'), written: join(directory, 'written') };
   for (const folder of Object.values(folders)) await mkdir(folder, { recursive: true });
-  const files = await fetchSplits(resolved, dataset, { ...options, directory: folders.fetched });
+  const { files, separator } = await fetchSplits(resolved, dataset, {
+    ...options,
+    directory: folders.fetched,
+  });
   const onRows = (rows: number): void => onProgress?.({ phase: 'read', rows });
   const rowsWithoutText: string[] = [];
   const read = await readDataset(files, {
     ...dataset,
+    ...(separator === undefined ? {} : { separator }),
     onRows,
     onRowWithoutText: (id) => rowsWithoutText.push(id),
     ...(signal ? { signal } : {}),
@@ -74,14 +79,19 @@ export async function downloadDataset(
   return { dataset: digest, rows, splits, labels, revision, rowsWithoutText };
 }
 
+interface FetchedSplits {
+  readonly files: ReadonlyMap<string, readonly FetchedFile[]>;
+  readonly separator: string | undefined;
+}
+
 async function fetchSplits(
   resolved: ResolvedSource,
   dataset: DatasetOptions,
   options: DownloadOptions,
-): Promise<ReadonlyMap<string, readonly FetchedFile[]>> {
+): Promise<FetchedSplits> {
   const listed = await listSource(resolved, 'dataset', options);
   const names = listed.map((file) => file.name);
-  const splits = await findSplits(resolved, dataset, names, options);
+  const { splits, separator } = await findSplits(resolved, dataset, names, options);
   const wanted = [...new Set([...splits.values()].flat())];
   const fetched = await fetchSource(resolved, 'dataset', {
     ...options,
@@ -89,12 +99,13 @@ async function fetchSplits(
     onProgress: (progress) => options.onProgress?.({ phase: 'fetch', ...progress }),
   });
   const byName = new Map(fetched.map((file) => [file.name, file]));
-  return new Map(
+  const files = new Map(
     [...splits].map(([split, parts]) => [
       split,
       parts.map((name) => byName.get(name) as FetchedFile),
     ]),
   );
+  return { files, separator };
 }
 
 /** As the person says, else as the data set's card says, else by the files' names. */
@@ -103,7 +114,7 @@ async function findSplits(
   dataset: DatasetOptions,
   names: readonly string[],
   options: DownloadOptions,
-): Promise<SplitFiles> {
+): Promise<CardReading> {
   if (dataset.splits === undefined && names.includes(CARD) && names.length > 1) {
     const directory = join(options.directory, '.card');
     await mkdir(directory);
@@ -115,8 +126,8 @@ async function findSplits(
       ...(signal ? { signal } : {}),
     });
     const text = await readFile((card as FetchedFile).path, 'utf8');
-    const splits = cardSplits(resolved.source, text, names);
-    if (splits !== undefined) return splits;
+    const reading = readCard(resolved.source, text, names, dataset);
+    if (reading !== undefined) return reading;
   }
-  return splitFiles(resolved.source, names, dataset);
+  return { splits: splitFiles(resolved.source, names, dataset), separator: undefined };
 }

@@ -17,28 +17,45 @@ const EXTENSIONS: ReadonlyMap<string, Format> = new Map([
   ['.arrow', 'arrow'],
 ]);
 
+const COMPRESSED = /\.(gz|bz2|xz|zst|zip)$/i;
+
+/** Whether a file's extension stands for compressed data. */
+export function isCompressed(name: string): boolean {
+  return COMPRESSED.test(name);
+}
+
+/** A file's name without the extension of compressed data. */
+export function uncompressedName(name: string): string {
+  return name.replace(COMPRESSED, '');
+}
+
 /** The format that a file's extension stands for. */
 export function formatOfName(name: string): Format | undefined {
   return EXTENSIONS.get(extname(name).toLowerCase());
 }
 
+export interface OpenOptions {
+  /** Of the file; by its extension when `auto`. */
+  readonly format: Format | 'auto';
+  /** The columns that will be read. */
+  readonly wanted: readonly string[];
+  /** Between the fields of csv and tsv. Default: as the format says. */
+  readonly separator?: string | undefined;
+}
+
 /**
  * Opens a file as a table.
- * @param format of the file; by its extension when `auto`
- * @param wanted the columns that will be read
  * @throws InvalidInput
  */
 export async function openTable(
   file: TableFile,
-  format: Format | 'auto',
-  wanted: readonly string[],
+  { format, wanted, separator }: OpenOptions,
 ): Promise<Table> {
   const known = format === 'auto' ? formatOfName(file.display) : format;
   switch (known) {
     case 'csv':
-      return openCsv(file, ',');
     case 'tsv':
-      return openCsv(file, '\t');
+      return openCsv(file, known, separator);
     case 'jsonl':
     case 'json':
       return (await import('./tables/json.ts')).openJson(file, known, wanted);
@@ -49,7 +66,10 @@ export async function openTable(
     case undefined:
       throw fileFailure(
         file,
-        `its name does not say its format: set format to ${FORMATS.join(', ')}`,
+        isCompressed(file.display)
+          ? 'it is compressed: decompress it first'
+          : `its name does not say its format: set format to ${FORMATS.join(', ')}, or name the ` +
+              'files of data with splits',
       );
   }
 }

@@ -111,6 +111,7 @@ export function namedLabels(
       const isIndex = typeof value === 'number' || (!digitsAreNames && INTEGER.test(value));
       const index = isIndex ? Number(value) : indices.get(value);
       if (index !== undefined && index >= 0 && index < names.length) return index;
+      if (index === -1) throw withheld(column, cell, place);
       const expected = isIndex
         ? `0 to ${names.length - 1}`
         : `one of ${quotedList(names)}${didYouMean(value, names)}`;
@@ -139,14 +140,8 @@ function labelValue(column: string, cell: Cell, place: RowPlace): number | strin
       return String(cell);
     case 'number':
       if (Number.isInteger(cell) && cell >= 0) return cell;
-      throw notAClass(
-        column,
-        cell,
-        place,
-        cell === -1
-          ? 'which stands for a withheld label; leave such a split out with splits'
-          : 'expected an integer from 0, or a text',
-      );
+      if (cell === -1) throw withheld(column, cell, place);
+      throw notAClass(column, cell, place, 'expected an integer from 0, or a text');
     default:
       if (cell !== null) throw notAClass(column, cell, place, 'expected an integer or a text');
       throw fileFailure(
@@ -154,6 +149,14 @@ function labelValue(column: string, cell: Cell, place: RowPlace): number | strin
         `row ${place.row} has no label (column "${column}"): fill it in, or remove the row`,
       );
   }
+}
+
+function withheld(column: string, cell: Cell, { file, row }: RowPlace): Failure {
+  return fileFailure(
+    file,
+    `row ${row}: "${column}" is ${describeCell(cell)}, which stands for a withheld label: leave such ` +
+      'a split out with splits, or number the classes from 0',
+  );
 }
 
 function notAClass(column: string, cell: Cell, { file, row }: RowPlace, expected: string): Failure {

@@ -1,3 +1,4 @@
+import { Failure } from '../plan/failures.ts';
 import type { DatasetRow, RowGroups } from './dataset.ts';
 import { openTable } from './formats.ts';
 import type { Format } from './formats.ts';
@@ -21,6 +22,8 @@ export interface ColumnOptions {
 export interface ReadOptions extends ColumnOptions {
   /** Default `auto`: by each file's extension. */
   readonly format?: Format | 'auto';
+  /** Between the fields of csv and tsv files. Default: as the format says. */
+  readonly separator?: string;
   readonly signal?: AbortSignal;
   /** Called now and then with the number of rows read so far, of all splits. */
   readonly onRows?: (rows: number) => void;
@@ -44,6 +47,7 @@ export async function readDataset(
   files: ReadonlyMap<string, readonly TableFile[]>,
   options: ReadOptions,
 ): Promise<ReadDataset> {
+  checkColumns(options);
   const tables = new Map<string, readonly Table[]>();
   for (const [split, parts] of files) tables.set(split, await openTables(parts, options));
   const labels =
@@ -62,16 +66,29 @@ export async function readDataset(
   };
 }
 
+function checkColumns({ text, label, id }: ColumnOptions): void {
+  const named = Object.entries({ text, label, id });
+  for (const [index, [key, column]] of named.entries()) {
+    const [other] = named.slice(0, index).find(([, before]) => before === column) ?? [];
+    if (column === undefined || other === undefined) continue;
+    throw new Failure(
+      'InvalidInput',
+      `${other} and ${key} both name the column "${column}": name another one as ${key}, or leave ` +
+        `${key} out`,
+    );
+  }
+}
+
 async function openTables(
   files: readonly TableFile[],
   options: ReadOptions,
 ): Promise<readonly Table[]> {
-  const { text, label, id } = options;
+  const { text, label, id, format = 'auto', separator } = options;
   const keys = { text, label, id };
   const wanted = Object.values(keys).filter((column) => column !== undefined);
   const tables: Table[] = [];
   for (const file of files) {
-    const table = await openTable(file, options.format ?? 'auto', wanted);
+    const table = await openTable(file, { format, wanted, separator });
     for (const [key, column] of Object.entries(keys)) {
       if (column !== undefined) checkColumn(table, key, column);
     }

@@ -1,5 +1,5 @@
 import { Failure } from '../plan/failures.ts';
-import { formatOfName, FORMATS } from './formats.ts';
+import { formatOfName, FORMATS, isCompressed, uncompressedName } from './formats.ts';
 import type { Format } from './formats.ts';
 import { checkSplitName } from './split.ts';
 import { didYouMean, quotedList } from './wording.ts';
@@ -23,7 +23,7 @@ const KEYWORDS: readonly (readonly [string, readonly string[]])[] = [
 /** `data/NAME-00000-of-00001.parquet`: any name is a split. */
 const SHARD = /^data\/(.+)-\d{5}-of-\d{5}[^/]*\.[^/]*$/;
 
-/** Files that `datasets` and `transformers` put beside the data. */
+/** Files that `datasets` and `transformers` put beside the data, and what people do. */
 const NOT_DATA: ReadonlySet<string> = new Set([
   'config.json',
   'dataset_info.json',
@@ -31,6 +31,14 @@ const NOT_DATA: ReadonlySet<string> = new Set([
   'dataset_dict.json',
   'state.json',
 ]);
+const DOCUMENT = /^(readme|licen[cs]e)(\.(txt|rst))?$|\.md$/i;
+
+/** Whether a file that was found in a folder may be data, by its name: hidden ones are not. */
+export function mayBeData(name: string): boolean {
+  const parts = name.split('/');
+  const base = parts.at(-1) ?? '';
+  return !parts.some((part) => part.startsWith('.')) && !NOT_DATA.has(base) && !DOCUMENT.test(base);
+}
 
 /**
  * Which files make up which split: as the person said, else by Hugging Face's rules. Those are, of
@@ -41,7 +49,7 @@ const NOT_DATA: ReadonlySet<string> = new Set([
  *
  * @param source as a person wrote it
  * @param names of its files, sorted
- * @throws InvalidInput when there are no data files, or one fits two splits
+ * @throws InvalidInput when there are no data files, one is compressed, or fits two splits
  */
 export function splitFiles(
   source: string,
@@ -70,9 +78,17 @@ function dataFiles(
   // A file that a person names is data, whatever it is called.
   if (only !== undefined && names.length === 1 && !only.includes('/')) return [only];
   const wanted = format === 'auto' ? FORMATS : [format];
-  const data = names.filter((name) => !NOT_DATA.has(name.split('/').at(-1) ?? ''));
+  const data = names.filter(mayBeData);
   for (const candidate of wanted) {
-    const fitting = data.filter((name) => formatOfName(name) === candidate);
+    const fitting = data.filter((name) => formatOfName(uncompressedName(name)) === candidate);
+    const compressed = fitting.find(isCompressed);
+    if (compressed !== undefined) {
+      throw new Failure(
+        'InvalidInput',
+        `"${compressed}" of "${source}" is compressed: decompress it first, or name other files ` +
+          'with splits',
+      );
+    }
     if (fitting.length > 0) return fitting;
   }
   throw new Failure(
@@ -140,7 +156,15 @@ function filesAt(
 ): readonly string[] {
   const trimmed = path.replace(/^\.\//, '').replace(/\/+$/, '');
   const found = names.filter((name) => name === trimmed || name.startsWith(`${trimmed}/`));
-  if (found.length > 0) return found;
+  const data = found.filter((name) => name === trimmed || mayBeData(name));
+  if (data.length > 0) return data;
+  if (found.length > 0) {
+    throw new Failure(
+      'InvalidInput',
+      `splits.${split}: the folder "${path}" of "${source}" holds no data, only ` +
+        quotedList(found, 8),
+    );
+  }
   throw new Failure(
     'InvalidInput',
     `splits.${split}: "${source}" has no file or folder "${path}", only ${quotedList(names, 8)}` +

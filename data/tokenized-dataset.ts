@@ -12,6 +12,7 @@ import {
   utf8Column,
   writeArrowFile,
 } from './arrow-file.ts';
+import { cellReader } from './arrow-text.ts';
 import type { WriteOptions } from './dataset.ts';
 import { chooseSplit } from './split.ts';
 
@@ -100,8 +101,8 @@ export async function putTokenizedDataset(
 /** Reads a split's Arrow file into flat arrays. */
 export async function readTokenizedSplit(path: string): Promise<TokenizedRows> {
   const table = await readArrowFile(path);
-  const ids: string[] = [];
-  for (const id of table.getChild('id') as Vector<Utf8>) ids.push(id as string);
+  const id = cellReader(table.getChild('id') as Vector<Utf8>);
+  const ids = Array.from({ length: table.numRows }, (_, row) => id(row) as string);
   const offsets = new Int32Array(table.numRows + 1);
   const lists = (table.getChild('input_ids') as Vector<List<Int32>>).data;
   let row = 0;

@@ -58,7 +58,7 @@ export async function fetchSource(
 }
 
 async function driverOf(source: string, use: SourceUse): Promise<SourceDriver> {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(source)?.[1];
+  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(source)?.[1]?.toLowerCase();
   switch (scheme) {
     case 'file':
       return localSource(source);

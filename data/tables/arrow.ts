@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { RecordBatchReader } from 'apache-arrow';
-import type { Schema } from 'apache-arrow';
+import type { RecordBatch, Schema, Vector } from 'apache-arrow';
+import { cellReader } from '../arrow-text.ts';
 import { readPrefix } from './text-file.ts';
 import { fileFailure, parseClassNames, toCell } from './table.ts';
 import type { CellRows, Table, TableFile } from './table.ts';
@@ -62,10 +63,7 @@ async function* scan(
   try {
     for await (const batch of await RecordBatchReader.from(input)) {
       signal?.throwIfAborted();
-      const vectors = columns.map((column) => batch.getChild(column));
-      yield Array.from({ length: batch.numRows }, (_, row) =>
-        vectors.map((vector) => toCell(vector?.get(row), String(vector?.type))),
-      );
+      yield cellRows(batch, columns);
     }
   } catch (error) {
     signal?.throwIfAborted();
@@ -73,6 +71,16 @@ async function* scan(
   } finally {
     input.destroy();
   }
+}
+
+function cellRows(batch: RecordBatch, columns: readonly string[]): CellRows {
+  const readers = columns.map((column) => {
+    const vector = batch.getChild(column) as Vector;
+    return { cell: cellReader(vector), type: String(vector.type) };
+  });
+  return Array.from({ length: batch.numRows }, (_, row) =>
+    readers.map(({ cell, type }) => toCell(cell(row), type)),
+  );
 }
 
 function unreadable(file: TableFile, why: string, cause?: unknown): Error {

@@ -3,11 +3,12 @@ import { pipeline } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import type { Options } from 'csv-parse';
 import { counted } from '../wording.ts';
-import { checkText, findBadEncoding } from './text-file.ts';
+import { checkText, findBadText, linesOf } from './text-file.ts';
 import { fileFailure } from './table.ts';
 import type { CellRows, Table, TableFile } from './table.ts';
 
 const GROUP_ROWS = 1024;
+const SEPARATORS = { csv: ',', tsv: '\t' } as const;
 
 /**
  * Opens comma- or tab-separated text: UTF-8 with a header line, quoted as RFC 4180 says. Fields are
@@ -15,10 +16,16 @@ const GROUP_ROWS = 1024;
  *
  * csv-parse reads it: DuckDB's reader takes an unclosed quote for the end of the file, without a word.
  *
+ * @param separator between fields; by the format without it
  * @throws InvalidInput when there is no header or the file is no text
  */
-export async function openCsv(file: TableFile, delimiter: ',' | '\t'): Promise<Table> {
+export async function openCsv(
+  file: TableFile,
+  format: 'csv' | 'tsv',
+  separator?: string,
+): Promise<Table> {
   await checkText(file);
+  const delimiter = separator ?? SEPARATORS[format];
   const [header] = await headerOf(file, delimiter);
   if (header === undefined)
     throw fileFailure(file, 'the file is empty: put rows into it, or name another one');
@@ -26,9 +33,19 @@ export async function openCsv(file: TableFile, delimiter: ',' | '\t'): Promise<T
     file,
     columns: header,
     untyped: true,
+    hint: separator === undefined ? separatorHint(header) : undefined,
     classNames: () => undefined,
     scan: (columns, signal) => scan(file, delimiter, header, columns, signal),
   };
+}
+
+/** What to do about a file that has another separator, as its header shows. */
+function separatorHint([only = '', ...others]: readonly string[]): string | undefined {
+  if (others.length > 0) return undefined;
+  if (only.includes('\t')) return 'it seems to be separated by tabs, so set format: tsv';
+  if (only.includes(',')) return 'it seems to be separated by commas, so set format: csv';
+  const [found] = /[;|]/.exec(only) ?? [];
+  return found && `it seems to be separated by "${found}", so write it with commas or tabs`;
 }
 
 function parserOptions(delimiter: string): Options {
@@ -84,22 +101,22 @@ async function* checkUtf8(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer>
   const decoder = new TextDecoder('utf-8', { fatal: true });
   for await (const chunk of chunks) {
     decoder.decode(chunk, { stream: true });
+    if (chunk.includes(0)) throw new Error('a zero byte');
     yield chunk;
   }
   decoder.decode();
 }
 
 async function explain(file: TableFile, options: Options, error: unknown): Promise<unknown> {
-  const encoding = await findBadEncoding(file);
-  if (encoding !== undefined) return encoding;
+  const badText = await findBadText(file);
+  if (badText !== undefined) return badText;
   if (!(error instanceof CsvError)) return error;
   const line = String(error['lines']);
   switch (error.code) {
     case 'CSV_QUOTE_NOT_CLOSED': {
-      const start = (await lastLine(file, options)) + 1;
       return fileFailure(
         file,
-        `the quote that opens in line ${start} is never closed: close it, or double each quote ` +
+        `the quote that opens in line ${await openingLine(file, options)} is never closed: close it, or double each quote ` +
           'inside a quoted field',
         error,
       );
@@ -118,10 +135,19 @@ async function explain(file: TableFile, options: Options, error: unknown): Promi
   }
 }
 
-/** Number of the line in which the last readable record ends. */
+/** Number of the line in which the first record begins that cannot be read. */
+async function openingLine(file: TableFile, options: Options): Promise<number> {
+  const last = await lastLine(file, options);
+  for await (const { line, number } of linesOf(file.path)) {
+    if (number > last && !/^\r?$/.test(line.toString())) return number;
+  }
+  return last;
+}
+
+/** Number of the line in which the last readable record ends; 0 when there is none. */
 async function lastLine(file: TableFile, options: Options): Promise<number> {
   let line = 0;
-  const parser = createReadStream(file.path).pipe(parse({ ...options, info: true }));
+  const parser = createReadStream(file.path).pipe(parse({ ...options, from: 1, info: true }));
   try {
     for await (const { info } of parser as AsyncIterable<{ info: { lines: number } }>) {
       line = info.lines;

@@ -1,14 +1,15 @@
+import type { DuckDBBlobValue } from '@duckdb/node-api';
 import { Failure } from '../../plan/failures.ts';
-import {
-  duckDbReason,
-  identifier,
-  literal,
-  pathLiteral,
-  queryColumns,
-  queryRows,
-} from './duckdb.ts';
+import { decodeText } from '../exact-text.ts';
+import { duckDbReason, literal, pathLiteral, queryColumns, queryRows } from './duckdb.ts';
 import { fileFailure, parseClassNames, toCell } from './table.ts';
-import type { CellRows, Table, TableFile } from './table.ts';
+import type { Cell, CellRows, Table, TableFile } from './table.ts';
+
+interface Column {
+  readonly name: string;
+  /** DuckDB's. */
+  readonly type: string;
+}
 
 /**
  * Opens a parquet file. ClassLabel names come from what `datasets` wrote into its footer.
@@ -16,15 +17,14 @@ import type { CellRows, Table, TableFile } from './table.ts';
  */
 export async function openParquet(file: TableFile): Promise<Table> {
   try {
-    const columns = await queryColumns(`SELECT * FROM ${readParquet(file)}`);
-    const types = new Map(columns.map(({ name, type }) => [name, type]));
+    const columns = await columnsOf(file);
     const classNames = parseClassNames(await huggingFaceMetadata(file));
     return {
       file,
       columns: columns.map(({ name }) => name),
       untyped: false,
       classNames: (column) => classNames.get(column),
-      scan: (wanted, signal) => scan(file, types, wanted, signal),
+      scan: (wanted, signal) => scan(file, columns, wanted, signal),
     };
   } catch (error) {
     throw unreadable(file, error);
@@ -33,6 +33,31 @@ export async function openParquet(file: TableFile): Promise<Table> {
 
 function readParquet(file: TableFile): string {
   return `read_parquet(${pathLiteral(file.path)})`;
+}
+
+/** Names are the file's: DuckDB makes up others where two are equal but for their case. */
+async function columnsOf(file: TableFile): Promise<readonly Column[]> {
+  const typed = await queryColumns(`SELECT * FROM ${readParquet(file)}`);
+  const names = await columnNames(file);
+  if (names.length !== typed.length) {
+    throw new Error(`internal: ${names.length} columns in its schema, ${typed.length} read`);
+  }
+  return typed.map(({ type }, index) => ({ name: names[index] as string, type }));
+}
+
+async function columnNames(file: TableFile): Promise<readonly string[]> {
+  const sql = `SELECT name, num_children FROM parquet_schema(${pathLiteral(file.path)}) OFFSET 1`;
+  const names: string[] = [];
+  // The schema is a tree, depth first: how many nodes are still to come below the last column.
+  let below = 0;
+  for await (const rows of queryRows(sql)) {
+    for (const [name, children] of rows) {
+      if (below === 0) names.push(String(name));
+      else below -= 1;
+      below += Number(children ?? 0);
+    }
+  }
+  return names;
 }
 
 async function huggingFaceMetadata(file: TableFile): Promise<string | undefined> {
@@ -45,20 +70,31 @@ async function huggingFaceMetadata(file: TableFile): Promise<string | undefined>
 
 async function* scan(
   file: TableFile,
-  types: ReadonlyMap<string, string>,
-  columns: readonly string[],
+  columns: readonly Column[],
+  wanted: readonly string[],
   signal: AbortSignal | undefined,
 ): AsyncGenerator<CellRows> {
-  const sql = `SELECT ${columns.map(identifier).join(', ')} FROM ${readParquet(file)}`;
-  const columnTypes = columns.map((column) => types.get(column) ?? 'unknown');
+  const places = wanted.map((name) => columns.findIndex((column) => column.name === name));
+  const types = places.map((place) => columns[place]?.type as string);
+  const selected = places.map((place, index) =>
+    types[index] === 'VARCHAR' ? `encode(c${place})` : `c${place}`,
+  );
+  const aliases = columns.map((_, place) => `c${place}`).join(', ');
+  const sql = `SELECT ${selected.join(', ')} FROM ${readParquet(file)} AS file(${aliases})`;
   try {
     for await (const rows of queryRows(sql, signal)) {
-      yield rows.map((row) => row.map((value, index) => toCell(value, columnTypes[index] ?? '')));
+      yield rows.map((row) => row.map((value, index) => cellOf(value, types[index] as string)));
     }
   } catch (error) {
     signal?.throwIfAborted();
     throw unreadable(file, error);
   }
+}
+
+/** Texts come as bytes. */
+function cellOf(value: unknown, type: string): Cell {
+  const isText = type === 'VARCHAR' && value !== null;
+  return isText ? decodeText((value as DuckDBBlobValue).bytes) : toCell(value, type);
 }
 
 function unreadable(file: TableFile, error: unknown): Error {

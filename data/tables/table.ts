@@ -30,6 +30,8 @@ export interface Table {
   readonly columns: readonly string[];
   /** Whether the format knows nothing but text. */
   readonly untyped: boolean;
+  /** What may be wrong when a column is missing, and what to do. */
+  readonly hint?: string | undefined;
   /** Names of the classes of a column that Hugging Face's `datasets` wrote as a ClassLabel. */
   classNames(column: string): readonly string[] | undefined;
   /**
@@ -58,7 +60,7 @@ export function checkColumn(table: Table, option: string, column: string): void 
   throw fileFailure(
     table.file,
     `it has no column "${column}" (${option}), only ${quotedList(table.columns)}` +
-      didYouMean(column, table.columns),
+      (table.hint === undefined ? didYouMean(column, table.columns) : `: ${table.hint}`),
   );
 }
 

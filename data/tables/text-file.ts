@@ -35,14 +35,22 @@ export async function checkText(file: TableFile): Promise<void> {
   }
 }
 
-/** A failure for the first line that is not UTF-8, if there is one. */
-export async function findBadEncoding(file: TableFile): Promise<Error | undefined> {
+/** A failure for the first line that is not UTF-8 or holds a zero byte, if there is one. */
+export async function findBadText(file: TableFile): Promise<Error | undefined> {
   for await (const { line, number } of linesOf(file.path)) {
-    if (isUtf8(line)) continue;
-    return fileFailure(
-      file,
-      `line ${number} is not UTF-8 text: convert the file first, as with iconv -f WINDOWS-1252 -t UTF-8`,
-    );
+    if (!isUtf8(line)) {
+      return fileFailure(
+        file,
+        `line ${number} is not UTF-8 text: convert the file first, as with iconv -f WINDOWS-1252 -t UTF-8`,
+      );
+    }
+    if (line.includes(0)) {
+      return fileFailure(
+        file,
+        `line ${number} holds a zero byte, which is no text: remove it, or check that it is the ` +
+          'right file',
+      );
+    }
   }
   return undefined;
 }
@@ -65,6 +73,47 @@ export async function* linesOf(path: string): AsyncGenerator<{ line: Buffer; num
   }
   const last = Buffer.concat(rest);
   if (last.length > 0) yield { line: last, number: number + 1 };
+}
+
+/** Number of the first line that is longer than so many bytes. */
+export async function findLongLine(path: string, bytes: number): Promise<number | undefined> {
+  let number = 1;
+  let length = 0;
+  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    let start = 0;
+    for (;;) {
+      const end = chunk.indexOf(NEWLINE, start);
+      length += (end === -1 ? chunk.length : end) - start;
+      if (length > bytes) return number;
+      if (end === -1) break;
+      number += 1;
+      length = 0;
+      start = end + 1;
+    }
+  }
+  return undefined;
+}
+
+/** The last bytes of a file that are no white space, at most so many, as characters. */
+export async function lastCharacters(path: string, count: number): Promise<string> {
+  const file = await open(path);
+  try {
+    let found = '';
+    let { size: end } = await file.stat();
+    while (end > 0 && found.length < count) {
+      const start = Math.max(0, end - PREFIX_BYTES);
+      const { buffer } = await file.read({ buffer: Buffer.alloc(end - start), position: start });
+      found =
+        buffer
+          .toString('latin1')
+          .replaceAll(/[ \t\r\n]/g, '')
+          .slice(-count) + found;
+      end = start;
+    }
+    return found.slice(-count);
+  } finally {
+    await file.close();
+  }
 }
 
 export async function readPrefix(path: string, bytes = PREFIX_BYTES): Promise<Buffer> {

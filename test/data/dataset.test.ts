@@ -53,6 +53,19 @@ storeTest('writes the same bytes however the rows arrive', async ({ store, folde
   ).toBe('023543d8cd56b20b5f64781fc0c6149e893127929e9d70a19e43c838395ff68f');
 });
 
+storeTest('keeps a U+FEFF wherever it stands in a text or an id', async ({ store, folder }) => {
+  const rows = Array.from({ length: 5_000 }, (_, row) => ({
+    id: `\uFEFF${row}`,
+    text: ['\uFEFFa', '\uFEFF', '\uFEFF\uFEFFb', 'c\uFEFF'][row % 4] as string,
+    label: null,
+  }));
+  const digest = await writeDataset(store, { train: [rows] }, null, { directory: folder });
+  const split = await readSplit(store, digest);
+
+  expect([...split.rows()]).toEqual(rows);
+  expect([...split.select([4_999, 0])]).toEqual([rows[4_999], rows[0]]);
+});
+
 storeTest('has no label column without labels', async ({ store, folder }) => {
   const rows = [{ id: 'a', text: 'some text', label: null }];
   const digest = await writeDataset(store, { test: [rows] }, null, { directory: folder });

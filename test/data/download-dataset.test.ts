@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import { readSplit } from '../../data/dataset.ts';
@@ -116,6 +116,35 @@ configs:
     revision: hub.head('acme/tweets'),
   });
   expect(hub.requests.filter(({ url }) => url.includes('fr/'))).toEqual([]);
+});
+
+const CARDS: readonly (readonly [what: string, card: string, splits: Record<string, number>])[] = [
+  ['the folder', '{ config_name: en, data_dir: en }', { test: 1, train: 2 }],
+  [
+    'the folder and files',
+    "{ config_name: en, data_dir: en, data_files: [{ split: all, path: '**' }] }",
+    { all: 3 },
+  ],
+  ['the separator', "{ config_name: fr, data_dir: fr, sep: ';' }", { train: 2 }],
+];
+
+storeTest.for(CARDS)('reads %s that a card names', async ([, card, splits], { store, folder }) => {
+  const files = {
+    'README.md': `---\nconfigs: [${card}]\n---`,
+    'de/train.csv': CSV,
+    'en/README.md': '# English',
+    'en/train.csv': CSV,
+    'en/test.csv': 'text,label\nbad,negative\n',
+    'fr/a.csv': CSV.replaceAll(',', ';'),
+  };
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, 'set', name)), { recursive: true });
+    await writeFile(join(folder, 'set', name), content);
+  }
+  const env = { RETUNE_DATA_ROOT: folder };
+  const result = await download({ store, folder }, 'file:set', COLUMNS, env);
+
+  expect(result).toMatchObject({ splits, labels: ['negative', 'positive'] });
 });
 
 storeTest('leaves nothing in the store when a row is bad', async ({ store, folder }) => {

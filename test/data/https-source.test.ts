@@ -39,6 +39,16 @@ const REVISIONS: readonly (readonly [string, Record<string, string>, string])[] 
   ['the content', {}, SHA256],
 ];
 
+serverTest('takes the scheme in any case', async ({ server }) => {
+  server.on('/a.csv', serve({ etag: '"v1"' }));
+  const source = `${server.url.replace('http', 'HTTP')}/a.csv`;
+
+  expect(await resolveSource(source, 'dataset', { env: {} })).toEqual({
+    source,
+    revision: 'etag:"v1"',
+  });
+});
+
 serverTest.for(REVISIONS)(
   'fetches a file whose revision is %s',
   async ([, headers, revision], { server, target }) => {

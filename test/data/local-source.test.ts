@@ -96,10 +96,14 @@ rootTest.for(OUTSIDE)('refuses %s, which leads outside the root', async (source,
   });
 });
 
-rootTest('takes absolute paths below the root', async ({ root }) => {
+rootTest('takes absolute paths below the root, and the scheme in any case', async ({ root }) => {
   const env = { RETUNE_DATA_ROOT: root };
   const relative = await resolveSource('file:tweets.csv', 'dataset', { env });
-  for (const source of [`file:${root}/tweets.csv`, `file://${root}/tweets.csv`]) {
+  for (const source of [
+    `file:${root}/tweets.csv`,
+    `file://${root}/tweets.csv`,
+    'FILE:tweets.csv',
+  ]) {
     const { revision } = await resolveSource(source, 'dataset', { env });
     expect(revision).toBe(relative.revision);
   }

@@ -1,14 +1,8 @@
 import { expect, test } from 'vitest';
 import type { ReadOptions } from '../../data/read-dataset.ts';
-import { file, fixture, read } from './reading.ts';
+import { file, fixture, read, testRefusals } from './reading.ts';
+import type { Refusal } from './reading.ts';
 import { storeTest } from './temporary-store.ts';
-
-interface Refusal {
-  readonly name: string;
-  readonly content: string | Uint8Array;
-  readonly options?: Partial<ReadOptions>;
-  readonly message: string;
-}
 
 const LABEL = { label: 'label' };
 
@@ -23,6 +17,27 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     content: '{"text": "x", "sentiment": 1}\n',
     options: LABEL,
     message: 'file:a.jsonl: it has no column "label" (label), only "text", "sentiment"',
+  },
+  'one column for text and label': {
+    name: 'a.jsonl',
+    content: '{"text": "x"}\n',
+    options: { label: 'text' },
+    message:
+      'text and label both name the column "text": name another one as label, or leave label out',
+  },
+  'one column for label and id': {
+    name: 'a.csv',
+    content: 'text,label\nx,1\n',
+    options: { label: 'label', id: 'label' },
+    message: 'label and id both name the column "label": name another one as id, or leave id out',
+  },
+  'two JSON columns that differ in case alone': {
+    name: 'a.jsonl',
+    content: '{"Text": "x", "text": "y"}\n',
+    options: { label: 'Text' },
+    message:
+      'file:a.jsonl: its columns "text" and "Text" differ in case alone, and cannot both be read ' +
+      'from JSON: rename one of them',
   },
   'two columns of one name': {
     name: 'a.csv',
@@ -87,8 +102,24 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     content: '{"text": "x", "label": -1}\n',
     options: LABEL,
     message:
-      'file:a.jsonl: row 1: "label" is -1 (a number), no class: which stands for a withheld label; ' +
-      'leave such a split out with splits',
+      'file:a.jsonl: row 1: "label" is -1 (a number), which stands for a withheld label: leave such ' +
+      'a split out with splits, or number the classes from 0',
+  },
+  'a withheld label in CSV': {
+    name: 'a.csv',
+    content: 'text,label\nx,1\nx,-1\nx,0\n',
+    options: LABEL,
+    message:
+      'file:a.csv: row 2: "label" is "-1" (text), which stands for a withheld label: leave such a ' +
+      'split out with splits, or number the classes from 0',
+  },
+  'withheld labels alone': {
+    name: 'a.tsv',
+    content: 'text\tlabel\nx\t-1\n',
+    options: LABEL,
+    message:
+      'file:a.tsv: row 1: "label" is "-1" (text), which stands for a withheld label: leave such a ' +
+      'split out with splits, or number the classes from 0',
   },
   'a label with a fraction': {
     name: 'a.jsonl',
@@ -139,109 +170,25 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
       'file:a.csv: the column "label" has more than 10000 different values: it is no label; name ' +
       'another column, or none',
   },
-  'a broken line': {
-    name: 'a.jsonl',
-    content: '{"text": "x"}\n\n{"text": "y\n{"text": "z"}\n',
-    message:
-      'file:a.jsonl: line 3 is not a JSON object: Unterminated string in JSON at position 11; ' +
-      'expected one object a line, such as {"text": "...", "label": 1}',
-  },
-  'a line that is no object': {
-    name: 'a.jsonl',
-    content: '{"text": "x"}\n["y"]\n',
-    message:
-      'file:a.jsonl: line 2 is not a JSON object: it is ["y"]; expected one object a line, such as ' +
-      '{"text": "...", "label": 1}',
-  },
-  'half a character': {
-    name: 'a.jsonl',
-    content: '{"text": "x"}\n{"text": "\\ud83d"}\n',
-    message:
-      'file:a.jsonl: line 2 is not a JSON object: a text holds one half of a surrogate pair; ' +
-      'expected one object a line, such as {"text": "...", "label": 1}',
-  },
-  'JSON cut short': {
-    name: 'a.json',
-    content: '[{"text": "x"}, {"text": ',
-    message:
-      'file:a.json: it cannot be read as JSON: unexpected end of data; expected a list of objects, ' +
-      'such as [{"text": "...", "label": 1}]',
-  },
-  'a quote that is never closed': {
-    name: 'a.csv',
-    content: 'text,label\n"a\nb",1\n"c,2\nd,1\ne,2\n',
-    options: LABEL,
-    message:
-      'file:a.csv: the quote that opens in line 4 is never closed: close it, or double each quote ' +
-      'inside a quoted field',
-  },
-  'a field too many': {
-    name: 'a.csv',
-    content: 'text,label\na, b,1\n',
-    options: LABEL,
-    message:
-      'file:a.csv: line 2 has 3 fields, but the first line has 2: put quotes around a field that ' +
-      'holds the separator or a line break',
-  },
-  'another encoding': {
-    name: 'a.csv',
-    content: Buffer.from('text,label\nok,1\ncaf\xe9,1\n', 'latin1'),
-    options: LABEL,
-    message:
-      'file:a.csv: line 3 is not UTF-8 text: convert the file first, as with iconv -f WINDOWS-1252 ' +
-      '-t UTF-8',
-  },
-  'another encoding in JSON': {
-    name: 'a.jsonl',
-    content: Buffer.from('{"text": "ok"}\n{"text": "caf\xe9"}\n', 'latin1'),
-    message:
-      'file:a.jsonl: line 2 is not UTF-8 text: convert the file first, as with iconv -f ' +
-      'WINDOWS-1252 -t UTF-8',
-  },
-  'UTF-16': {
-    name: 'a.csv',
-    content: Buffer.from('\uFEFFtext\nx\n', 'utf16le'),
-    message: 'file:a.csv: it is UTF-16 text: convert it to UTF-8 first',
-  },
-  'binary data': {
-    name: 'a.csv',
-    content: Buffer.from([1, 2, 0, 3]),
-    message: 'file:a.csv: it holds binary data, not text: check that it is the right file',
-  },
-  'a compressed file': {
-    name: 'a.csv',
-    content: Buffer.from([0x1f, 0x8b, 8, 0]),
-    message: 'file:a.csv: it is compressed with gzip: decompress it first',
-  },
-  'text named parquet': {
-    name: 'a.parquet',
-    content: 'text\nx\n',
-    message:
-      "file:a.parquet: it cannot be read as parquet: File 'file:a.parquet' too small to be a " +
-      'Parquet file; check that it is complete, or set format',
-  },
-  'text named arrow': {
-    name: 'a.arrow',
-    content: 'text\nx\n',
-    message:
-      'file:a.arrow: it cannot be read as an Arrow file: it does not begin as one; check that it is ' +
-      'complete and not compressed, or set format',
-  },
-  'a name without a format': {
-    name: 'data',
-    content: 'text\nx\n',
-    message:
-      'file:data: its name does not say its format: set format to parquet, jsonl, json, csv, tsv, arrow',
-  },
 };
 
-storeTest.for(Object.entries(REFUSALS))(
-  'refuses %s',
-  async ([, { name, content, options, message }], { folder }) => {
-    const train = [await file(folder, name, content)];
-    await expect(read({ train }, options)).rejects.toMatchObject({ type: 'InvalidInput', message });
-  },
-);
+testRefusals(REFUSALS);
+
+const SEPARATORS = [
+  [';', 'a.csv', 'it seems to be separated by ";", so write it with commas or tabs'],
+  ['|', 'a.tsv', 'it seems to be separated by "|", so write it with commas or tabs'],
+  ['\t', 'a.csv', 'it seems to be separated by tabs, so set format: tsv'],
+  [',', 'a.tsv', 'it seems to be separated by commas, so set format: csv'],
+] as const;
+
+storeTest.for(SEPARATORS)('refuses %j in %s', async ([separator, name, hint], { folder }) => {
+  const content = `text${separator}label\nx, y${separator}1\n`;
+  const train = [await file(folder, name, content)];
+  await expect(read({ train })).rejects.toMatchObject({
+    type: 'InvalidInput',
+    message: `file:${name}: it has no column "text" (text), only "text${separator}label": ${hint}`,
+  });
+});
 
 const FIXTURES: readonly (readonly [string, Partial<ReadOptions>, string])[] = [
   [
@@ -264,6 +211,13 @@ const FIXTURES: readonly (readonly [string, Partial<ReadOptions>, string])[] = [
     {},
     'file:compressed.arrow: it cannot be read as an Arrow file: Dictionary batch is compressed but ' +
       'codec not found; check that it is complete and not compressed, or set format',
+  ],
+  ['twice.parquet', {}, 'file:twice.parquet: it has 2 columns named "text": rename all but one'],
+  [
+    'case.parquet',
+    { text: 'TEXT' },
+    'file:case.parquet: it has no column "TEXT" (text), only "Text", "text", "nested", "text_1"; did ' +
+      'you mean "Text"?',
   ],
   [
     'tweets.parquet',

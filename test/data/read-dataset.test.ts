@@ -28,10 +28,10 @@ const TEXTS: readonly Reading[] = [
   {
     what: 'a byte order mark, mixed line ends, no last line end, blank lines',
     name: 'a.csv',
-    content: '\uFEFFtext,id\na,1\r\n\nb,2',
+    content: '\uFEFFtext,id\n\uFEFFa,1\r\n\nb,2',
     options: { id: 'id' },
     rows: [
-      ['1', 'a', null],
+      ['1', '\uFEFFa', null],
       ['2', 'b', null],
     ],
   },
@@ -83,6 +83,46 @@ const TEXTS: readonly Reading[] = [
     rows: [
       ['train-0', 'a', null],
       ['train-1', 'b', null],
+    ],
+  },
+  ...['a.jsonl', 'a.json'].map((name) => ({
+    what: 'a byte order mark, and the same character in a text and an id',
+    name,
+    content: '\uFEFF{"text": "\uFEFFa", "id": "\uFEFF1"}\n{"text": "\\ufeffb", "id": "2"}\n',
+    options: { id: 'id' },
+    rows: [
+      ['\uFEFF1', '\uFEFFa', null],
+      ['2', '\uFEFFb', null],
+    ] as const,
+  })),
+  {
+    what: 'a list of objects after a byte order mark and white space',
+    name: 'a.json',
+    content: '\uFEFF\n [{"text": "\uFEFFa [1]"},\n{"text": "b,]"}\n]\r\n \t',
+    rows: [
+      ['train-0', '\uFEFFa [1]', null],
+      ['train-1', 'b,]', null],
+    ],
+  },
+  {
+    what: 'keys that differ in case alone, of which one is asked for',
+    name: 'a.jsonl',
+    content: '{"Text": "A", "text": "a", "text_1": "1"}\n{"Text": "B"}\n{"text": "c"}\n',
+    rows: [
+      ['train-0', 'a', null],
+      ['train-1', '', null],
+      ['train-2', 'c', null],
+    ],
+  },
+  {
+    what: 'the separator that was asked for',
+    name: 'a.csv',
+    content: 'text;label\n"a;b, c";x\nd,;y\n',
+    options: { label: 'label', separator: ';' },
+    labels: ['x', 'y'],
+    rows: [
+      ['train-0', 'a;b, c', 0],
+      ['train-1', 'd,', 1],
     ],
   },
   {
@@ -144,6 +184,29 @@ test.each(['types.parquet', 'types.arrow'])('reads the types of %s', async (name
       ],
     },
   });
+});
+
+const MARKED = ['text', 'large', 'view', 'dictionary'].flatMap((text) =>
+  ['marks.parquet', 'marks.arrow'].map((name) => [name, text] as const),
+);
+
+test.each(MARKED)('keeps each U+FEFF of %s in the column %s', async (name, text) => {
+  const { splits } = await read({ train: [fixture(name)] }, { text });
+  expect(splits['train']).toEqual([
+    ['train-0', '\uFEFFa', null],
+    ['train-1', '', null],
+    ['train-2', '\uFEFF', null],
+    ['train-3', 'b\uFEFF', null],
+  ]);
+});
+
+test('tells columns apart whose names differ in case alone', async () => {
+  const { labels, splits } = await read(
+    { train: [fixture('case.parquet')] },
+    { text: 'text', label: 'Text', id: 'text_1' },
+  );
+  expect(labels).toEqual(['A']);
+  expect(splits['train']).toEqual([['1', 'a', 0]]);
 });
 
 test('keeps the order of the rows across groups and files', async () => {

@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import { readDataset } from '../../data/read-dataset.ts';
 import type { ReadOptions } from '../../data/read-dataset.ts';
 import type { TableFile } from '../../data/tables/table.ts';
+import { storeTest } from './temporary-store.ts';
 
 export type Row = readonly [id: string, text: string, label: number | null];
 
@@ -37,4 +39,26 @@ export async function file(
 export function fixture(name: string): TableFile {
   const path = fileURLToPath(new URL(`../fixtures/data/tables/${name}`, import.meta.url));
   return { path, display: `file:${name}` };
+}
+
+/** A file, and what is said when it is read. */
+export interface Refusal {
+  readonly name: string;
+  readonly content: string | Uint8Array;
+  readonly options?: Partial<ReadOptions>;
+  readonly message: string;
+}
+
+/** One test for each refusal. */
+export function testRefusals(refusals: Readonly<Record<string, Refusal>>): void {
+  storeTest.for(Object.entries(refusals))(
+    'refuses %s',
+    async ([, { name, content, options, message }], { folder }) => {
+      const train = [await file(folder, name, content)];
+      await expect(read({ train }, options)).rejects.toMatchObject({
+        type: 'InvalidInput',
+        message,
+      });
+    },
+  );
 }

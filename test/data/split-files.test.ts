@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { cardSplits } from '../../data/dataset-card.ts';
 import { splitFiles } from '../../data/split-files.ts';
 import type { SplitFilesOptions } from '../../data/split-files.ts';
 
@@ -73,6 +72,28 @@ const LAYOUTS: readonly Layout[] = [
     { format: 'csv' },
   ],
   [
+    'data beside files that are none',
+    ['.cache/a.csv', '.gitattributes', 'LICENSE', 'README.txt', 'a.csv', 'docs/x.md', 'x/.b.csv'],
+    { train: ['a.csv'] },
+  ],
+  [
+    'a format that is not compressed before one that is',
+    ['a.csv.gz', 'a.parquet'],
+    { train: ['a.parquet'] },
+  ],
+  [
+    'folders that a person named, without what is no data',
+    ['a/.gitattributes', 'a/LICENSE', 'a/README.md', 'a/b.csv', 'a/deep/c.csv', 'a/state.json'],
+    { train: ['a/b.csv', 'a/deep/c.csv'] },
+    { splits: { train: 'a' } },
+  ],
+  [
+    'files that a person named, whatever they are called',
+    ['README.md', 'config.json'],
+    { test: ['config.json'], train: ['README.md'] },
+    { splits: { train: 'README.md', test: 'config.json' } },
+  ],
+  [
     'splits that a person named',
     ['a.csv', 'more/b.csv', 'more/c.csv', 'train.csv'],
     { test: ['a.csv'], train: ['more/b.csv', 'more/c.csv', 'train.csv'] },
@@ -97,6 +118,16 @@ const REFUSED: readonly (readonly [readonly string[], SplitFilesOptions, string]
     `"${SOURCE}" holds no parquet file, only "a.csv", "b.csv"`,
   ],
   [
+    ['a.json', 'test.csv', 'train.csv.gz'],
+    { format: 'csv' },
+    `"train.csv.gz" of "${SOURCE}" is compressed: decompress it first, or name other files with splits`,
+  ],
+  [
+    ['a/README.md', 'a/LICENSE'],
+    { splits: { train: 'a/' } },
+    `splits.train: the folder "a/" of "${SOURCE}" holds no data, only "a/README.md", "a/LICENSE"`,
+  ],
+  [
     ['a.csv', 'train_test.csv'],
     {},
     `"train_test.csv" of "${SOURCE}" fits the splits train and test: say which with splits`,
@@ -118,77 +149,5 @@ const REFUSED: readonly (readonly [readonly string[], SplitFilesOptions, string]
 test.each(REFUSED)('refuses %j with %j', (names, options, message) => {
   expect(() => splitFiles(SOURCE, names, options)).toThrow(
     expect.objectContaining({ type: 'InvalidInput', message }),
-  );
-});
-
-const NAMES = [
-  'README.md',
-  'cola/test.parquet',
-  'cola/train-0.parquet',
-  'cola/train-1.parquet',
-  'mrpc/x.parquet',
-];
-
-const CARDS: readonly (readonly [what: string, card: string, splits: Splits | undefined])[] = [
-  ['no front matter', '# A data set', undefined],
-  ['nothing of files', '---\nlicense: mit\n---\n', undefined],
-  ['YAML that is broken', '---\na: [\n---\n', undefined],
-  [
-    'one configuration',
-    `---
-configs:
-- config_name: cola
-  data_files:
-  - split: train
-    path: cola/train-*
-  - split: test
-    path: [cola/t?st.parquet]
----
-`,
-    { train: ['cola/train-0.parquet', 'cola/train-1.parquet'], test: ['cola/test.parquet'] },
-  ],
-  [
-    'a default among several',
-    `---
-configs:
-- config_name: cola
-  data_files: cola/*
-- config_name: mrpc
-  default: true
-  data_files: "**/x.parquet"
----
-`,
-    { train: ['mrpc/x.parquet'] },
-  ],
-];
-
-test.each(CARDS)('follows a card with %s', (_, card, splits) => {
-  const found = cardSplits(SOURCE, card, NAMES);
-  expect(found && Object.fromEntries(found)).toEqual(splits);
-});
-
-test('asks which of several data sets', () => {
-  const card = `---
-configs: [{ config_name: cola, data_files: cola/* }, { config_name: mrpc, data_files: mrpc/* }]
----`;
-  expect(() => cardSplits(SOURCE, card, NAMES)).toThrow(
-    expect.objectContaining({
-      type: 'InvalidInput',
-      message:
-        `"${SOURCE}" holds several data sets, "cola", "mrpc", and no default: name a folder in the ` +
-        'source, or the files with splits',
-    }),
-  );
-});
-
-test('misses a file that the card names', () => {
-  const card = '---\nconfigs: [{ config_name: a, data_files: [{ split: train, path: b/* }] }]\n---';
-  expect(() => cardSplits(SOURCE, card, NAMES)).toThrow(
-    expect.objectContaining({
-      type: 'InvalidInput',
-      message:
-        `"${SOURCE}": its README.md names "b/*" as the split train, but there is no such file: name ` +
-        'the files with splits',
-    }),
   );
 });

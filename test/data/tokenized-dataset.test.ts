@@ -59,13 +59,13 @@ storeTest('writes the same bytes however the rows arrive', async ({ folder }) =>
   );
 });
 
-storeTest('has no labels without labels', async ({ folder }) => {
+storeTest('has no labels without labels, and ids exactly as they were', async ({ folder }) => {
   const path = join(folder, 'train.arrow');
-  const row = { id: 'a', inputIds: Int32Array.of(5, 6), label: null };
+  const row = { id: '\uFEFFa', inputIds: Int32Array.of(5, 6), label: null };
   await writeTokenizedSplit(path, [[row]], false);
 
   expect(await readTokenizedSplit(path)).toEqual({
-    ids: ['a'],
+    ids: ['\uFEFFa'],
     inputIds: Int32Array.of(5, 6),
     offsets: Int32Array.of(0, 2),
     labels: null,
