@@ -55,7 +55,13 @@ export type CacheAnswer =
       readonly fingerprint: string;
       readonly outputs: JsonObject;
     }
-  | { readonly kind: 'miss'; readonly stepId: StepId; readonly fingerprint: string };
+  | {
+      readonly kind: 'miss';
+      readonly stepId: StepId;
+      readonly fingerprint: string;
+      /** There was a result, and this is wrong with it. */
+      readonly damage?: string;
+    };
 export type PreparedStep =
   | CacheAnswer
   /** There is a result, too large to be verified in passing: `verifyHit` does. */

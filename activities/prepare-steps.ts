@@ -43,11 +43,10 @@ async function prepare(
     });
     if (force || step.effect === 'external') return { kind: 'miss', stepId, fingerprint: digest };
     const found = await lookUp(store, digest);
-    const entry = found.hit ? found.entry : undefined;
-    if (entry !== undefined && (await sizeOfResult(store, entry)) > VERIFIED_AT_ONCE_BYTES) {
+    if (found.hit && (await sizeOfResult(store, found.entry)) > VERIFIED_AT_ONCE_BYTES) {
       return { kind: 'unverified', stepId, fingerprint: digest };
     }
-    return await verifiedAnswer(store, stepId, digest, entry);
+    return await verifiedAnswer(store, stepId, digest, found);
   } catch (error) {
     if (!(error instanceof Failure) || error.type !== 'InvalidInput') throw error;
     return { kind: 'invalid', stepId, error: { type: error.type, message: error.message } };

@@ -1,7 +1,7 @@
-import { Context } from '@temporalio/activity';
+import { Context, log } from '@temporalio/activity';
 import { Failure } from '../plan/failures.ts';
 import { readManifest, verifyArtifact } from '../store/artifacts.ts';
-import { lookUp, type CacheEntry } from '../store/cache.ts';
+import { lookUp, type CacheEntry, type LookUp } from '../store/cache.ts';
 import type { Store } from '../store/store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import type { CacheAnswer, VerifyHitInput } from './contract.ts';
@@ -19,7 +19,7 @@ export async function verifyHit(
   const beat = setInterval(() => activity.heartbeat(), 1_000);
   try {
     const found = await lookUp(store, fingerprint);
-    return await verifiedAnswer(store, stepId, fingerprint, found.hit ? found.entry : undefined);
+    return await verifiedAnswer(store, stepId, fingerprint, found);
   } catch (error) {
     throw controlFailure(error);
   } finally {
@@ -32,38 +32,40 @@ export async function verifiedAnswer(
   store: Store,
   stepId: string,
   fingerprint: string,
-  entry: CacheEntry | undefined,
+  found: LookUp,
 ): Promise<CacheAnswer> {
-  const isHit =
-    entry !== undefined &&
-    (await whileReadable(async () => {
-      for (const digest of Object.values(entry.outputArtifacts)) {
-        await verifyArtifact(store, digest);
-      }
-      return true;
-    }));
-  return isHit
-    ? { kind: 'hit', stepId, fingerprint, outputs: entry.outputs }
-    : { kind: 'miss', stepId, fingerprint };
+  const miss = { kind: 'miss', stepId, fingerprint } as const;
+  const damage = found.hit ? await damageOf(store, found.entry) : found.reason;
+  if (found.hit && damage === undefined) {
+    return { kind: 'hit', stepId, fingerprint, outputs: found.entry.outputs };
+  }
+  if (damage === undefined || (!found.hit && !found.isDamaged)) return miss;
+  log.warn('a result in the store is damaged: the step runs again', { stepId, damage });
+  return { ...miss, damage };
+}
+
+async function damageOf(store: Store, entry: CacheEntry): Promise<string | undefined> {
+  try {
+    for (const digest of Object.values(entry.outputArtifacts)) await verifyArtifact(store, digest);
+    return undefined;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return error.message;
+  }
 }
 
 /** Bytes of all files of a result's artifacts; 0 when one of them is gone. */
 export async function sizeOfResult(store: Store, entry: CacheEntry): Promise<number> {
-  const size = await whileReadable(async () => {
+  try {
     const digests = Object.values(entry.outputArtifacts);
     const manifests = await Promise.all(digests.map((digest) => readManifest(store, digest)));
     return manifests.flatMap(({ files }) => files).reduce((sum, file) => sum + file.size, 0);
-  });
-  return size ?? 0;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return 0;
+  }
 }
 
-/** What `read` gives, or undefined when something in the store is gone or corrupt. */
-async function whileReadable<T>(read: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await read();
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error;
-    if (error.type !== 'CorruptArtifact' && error.type !== 'NotFound') throw error;
-    return undefined;
-  }
+function isUnreadable(error: unknown): error is Failure {
+  return error instanceof Failure && ['CorruptArtifact', 'NotFound'].includes(error.type);
 }

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { digestHex, isDigest } from './digest.ts';
-import { errorCode } from './fs-files.ts';
+import { ensureFolder, errorCode } from './fs-files.ts';
 import type { ArtifactDigest, ArtifactFile, ArtifactManifest, Store } from './store.ts';
 
 const MINIMUM_PREFIX = 8;
@@ -117,10 +117,10 @@ export async function exportArtifact(
   await refuseOccupied(target);
   const partial = `${target}.partial-${randomUUID()}`;
   try {
-    await mkdir(partial, { recursive: true });
+    await ensureFolder(partial);
     for (const { path, digest: blob } of manifest.files) {
       const copy = join(partial, path);
-      await mkdir(dirname(copy), { recursive: true });
+      await ensureFolder(dirname(copy));
       await copyFile(await store.getFile(blob), copy);
       await chmod(copy, 0o644);
     }

@@ -32,7 +32,12 @@ export interface ArtifactsByPath {
 
 export type LookUp =
   | { readonly hit: true; readonly entry: CacheEntry }
-  | { readonly hit: false; readonly reason: string };
+  | {
+      readonly hit: false;
+      readonly reason: string;
+      /** There was a result, which cannot be used any more. */
+      readonly isDamaged: boolean;
+    };
 
 interface Producer {
   readonly fingerprint: string;
@@ -45,9 +50,14 @@ interface Producer {
  */
 export async function lookUp(store: Store, fingerprint: string): Promise<LookUp> {
   const found = await getRecord<CacheEntry>(store, cacheRef(fingerprint));
-  if (found === undefined) return { hit: false, reason: 'no result with this fingerprint yet' };
+  if (found === undefined || !isEntry(found.record)) {
+    const reason = 'no result with this fingerprint yet';
+    return { hit: false, reason, isDamaged: found !== undefined };
+  }
   const reason = await incompleteness(store, found.record);
-  return reason === undefined ? { hit: true, entry: found.record } : { hit: false, reason };
+  return reason === undefined
+    ? { hit: true, entry: found.record }
+    : { hit: false, reason, isDamaged: true };
 }
 
 /**
@@ -70,8 +80,9 @@ export async function publish(
   const ref = cacheRef(entry.fingerprint);
   for (;;) {
     const current = await getRecord<CacheEntry>(store, ref);
-    if (current !== undefined && (await incompleteness(store, current.record)) === undefined) {
-      return { entry: current.record, isFirst: false };
+    const before = current?.record;
+    if (isEntry(before) && (await incompleteness(store, before)) === undefined) {
+      return { entry: before, isFirst: false };
     }
     const written = await swapRecord(store, ref, current?.version, entry);
     if (written !== undefined) return { entry, isFirst: true };
@@ -126,6 +137,12 @@ async function recordProducer(
     const written = await swapRecord(store, ref, current?.version, { fingerprint });
     if (written !== undefined) return;
   }
+}
+
+/** What is damaged may still be JSON. */
+function isEntry(record: CacheEntry | undefined): record is CacheEntry {
+  const maps = [record?.outputs, record?.outputArtifacts];
+  return maps.every((map) => typeof map === 'object' && map !== null);
 }
 
 /** Why an entry cannot be used, or undefined. */

@@ -57,7 +57,9 @@ export async function withTemporaryFile<T>(
 ): Promise<T> {
   const path = join(root, TEMPORARY_FOLDER, `${process.pid}-${randomUUID()}`);
   try {
-    const file = await open(path, 'wx', 0o644);
+    const file = await open(path, 'wx', 0o644).catch((error: unknown) => {
+      throw isGone(error) ? storeGone(error, root) : error;
+    });
     try {
       return await use(file, path);
     } finally {
@@ -80,6 +82,20 @@ export async function sweepTemporary(root: string): Promise<void> {
       if (errorCode(error) !== 'ENOENT') throw error;
     }
   }
+}
+
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '');
+}
+
+/** It was there when the process opened it; a disk that comes back is found at the next try. */
+function storeGone(error: unknown, root: string): Failure {
+  return new Failure(
+    'SourceUnavailable',
+    `the store ${root} is gone (${errorCode(error)}): bring its folder back, or set RETUNE_STORE to ` +
+      'another and start all workers again',
+    { cause: error },
+  );
 }
 
 /** The typed failure for what the file system refused; any other error as it is. */

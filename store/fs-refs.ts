@@ -1,4 +1,4 @@
-import { link, open, readdir, rm } from 'node:fs/promises';
+import { link, open, readdir, readFile, rm } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Failure } from '../plan/failures.ts';
@@ -31,6 +31,9 @@ import type { RefValue, RefVersion } from './store.ts';
  * name linked again, into a hole. As a generation is pruned only when one KEPT above it exists, a
  * second listing that shows less than that proves that the file opened is the generation listed.
  *
+ * A generation that is not JSON was damaged from outside. It keeps its place and its number, so that
+ * the rules above hold, but its value is that of the readable one before it; who reads it is told.
+ *
  * This needs link(), and listings that are atomic for a folder of a few dozen entries: local POSIX
  * file systems give both. The generations have a folder of their own to keep it small.
  */
@@ -43,6 +46,8 @@ type Content = { readonly value: JsonValue } | { readonly deleted: true };
 interface Generation {
   readonly number: number;
   readonly content: Content;
+  /** What is wrong with it, when the content is that of a generation before it. */
+  readonly damage?: string;
   readonly file: FileHandle;
 }
 
@@ -55,11 +60,14 @@ export class FsRefs {
   }
 
   async get(name: string): Promise<RefValue | undefined> {
-    return this.#withLatest(this.#folder(name), async (latest) =>
-      latest === undefined || 'deleted' in latest.content
-        ? undefined
-        : { value: latest.content.value, version: String(latest.number) },
-    );
+    return this.#withLatest(this.#folder(name), async (latest) => {
+      if (latest === undefined) return undefined;
+      const { content, number, damage } = latest;
+      const version = String(number);
+      if (damage !== undefined) return { value: valueOf(content) ?? null, version, damage };
+      const value = valueOf(content);
+      return value === undefined ? undefined : { value, version };
+    });
   }
 
   async swap(
@@ -70,8 +78,12 @@ export class FsRefs {
     const folder = this.#folder(name);
     return this.#withLatest(folder, async (latest) => {
       const isAbsent = latest === undefined || 'deleted' in latest.content;
-      const version = isAbsent ? undefined : String(latest.number);
-      return version === expected ? this.#append(folder, latest, { value }) : undefined;
+      const isNamed = latest !== undefined && (!isAbsent || latest.damage !== undefined);
+      const versions = [
+        ...(isAbsent ? [undefined] : []),
+        ...(isNamed ? [String(latest.number)] : []),
+      ];
+      return versions.includes(expected) ? this.#append(folder, latest, { value }) : undefined;
     });
   }
 
@@ -139,12 +151,21 @@ export class FsRefs {
       try {
         const text = await file.readFile('utf8');
         if (highestOf(await listGenerations(folder)) >= number + KEPT) continue;
-        return await use({ number, content: parseContent(text, path), file });
+        const content = parseContent(text);
+        return await use(
+          content === undefined
+            ? { number, file, content: await contentBefore(folder, number), damage: damageOf(path) }
+            : { number, file, content },
+        );
       } finally {
         await file.close();
       }
     }
   }
+}
+
+function valueOf(content: Content): JsonValue | undefined {
+  return 'value' in content ? content.value : undefined;
 }
 
 /** @returns whether the name was free */
@@ -182,7 +203,8 @@ async function isAccepted(file: FileHandle): Promise<boolean> {
 
 async function listGenerations(folder: string): Promise<readonly number[]> {
   try {
-    return (await readdir(folder)).map(Number);
+    // Other programs leave files of their own, such as .DS_Store.
+    return (await readdir(folder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;
@@ -202,17 +224,33 @@ async function openIfExists(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-function parseContent(text: string, path: string): Content {
+/** Undefined when the text is not what was written. */
+function parseContent(text: string): Content | undefined {
   try {
-    return JSON.parse(text) as Content;
-  } catch (cause) {
-    throw new Failure(
-      'CorruptArtifact',
-      `the ref's value in ${path} is not JSON: stop all workers and remove that file, so that the ` +
-        'generation before it counts again, and check the disk',
-      { cause },
-    );
+    const content = JSON.parse(text) as unknown;
+    const isContent =
+      typeof content === 'object' &&
+      content !== null &&
+      ('value' in content || 'deleted' in content);
+    return isContent ? (content as Content) : undefined;
+  } catch {
+    return undefined;
   }
+}
+
+/** The content of the last readable generation below `number`; as of a deleted ref without one. */
+async function contentBefore(folder: string, number: number): Promise<Content> {
+  const below = (await listGenerations(folder)).filter((other) => other < number);
+  for (const other of below.sort((a, b) => b - a)) {
+    const text = await readFile(join(folder, String(other)), 'utf8').catch(() => '');
+    const content = parseContent(text);
+    if (content !== undefined) return content;
+  }
+  return { deleted: true };
+}
+
+function damageOf(path: string): string {
+  return `${path} is damaged, and only the value before it can be read: check the disk`;
 }
 
 /** Folders below `refs/PATH` that hold generations, relative to `refs/`. */
@@ -220,7 +258,7 @@ async function refFolders(base: string, path: string): Promise<readonly string[]
   const found: string[] = [];
   const pending = [path];
   for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
-    for (const name of await listFolder(join(base, at))) {
+    for (const name of await listFolders(join(base, at))) {
       if (name === GENERATIONS_FOLDER) found.push(at);
       else pending.push(join(at, name));
     }
@@ -228,9 +266,10 @@ async function refFolders(base: string, path: string): Promise<readonly string[]
   return found;
 }
 
-async function listFolder(path: string): Promise<readonly string[]> {
+async function listFolders(path: string): Promise<readonly string[]> {
   try {
-    return await readdir(path);
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
     throw error;

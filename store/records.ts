@@ -1,3 +1,4 @@
+import { Failure } from '../plan/failures.ts';
 import type { JsonValue } from '../plan/json.ts';
 import type { RefVersion, Store } from './store.ts';
 
@@ -14,13 +15,28 @@ export function refSegment(text: string): string {
   return text.replaceAll(/[%/]/g, encodeURIComponent);
 }
 
-/** The ref's value as the record that this store's own code writes there. */
+/**
+ * The ref's value as the record that this store's own code writes there. Of a damaged one it is the
+ * record before it.
+ */
 export async function getRecord<T>(
   store: Store,
   ref: string,
 ): Promise<VersionedRecord<T> | undefined> {
   const found = await store.getRef(ref);
-  return found && { record: found.value as T, version: found.version };
+  return found === undefined || found.value === null
+    ? undefined
+    : { record: found.value as T, version: found.version };
+}
+
+/** @throws CorruptArtifact when the ref's newest value is damaged: for what nothing can make again */
+export async function requireUndamaged(store: Store, ref: string): Promise<void> {
+  const found = await store.getRef(ref);
+  if (found?.damage === undefined) return;
+  throw new Failure(
+    'CorruptArtifact',
+    `${found.damage}; to go on with that one, stop all workers and remove the damaged file`,
+  );
 }
 
 /** `Store.swapRef` for a record, whose properties hold JSON only. */

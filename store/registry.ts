@@ -3,7 +3,7 @@ import { Failure } from '../plan/failures.ts';
 import type { JsonValue } from '../plan/json.ts';
 import type { StepId } from '../plan/plan.ts';
 import { readManifest } from './artifacts.ts';
-import { getRecord, listRecords, updateRecord } from './records.ts';
+import { getRecord, listRecords, requireUndamaged, updateRecord } from './records.ts';
 import type { ArtifactDigest, Store } from './store.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
@@ -86,6 +86,7 @@ export async function register(
     requireForm(alias, ALIAS_FORM.pattern, 'an alias', ALIAS_FORM.expected);
   }
   await readManifest(store, model, 'model');
+  await requireUndamaged(store, modelRef(name));
   let existing = false;
   const record = await updateRecord<RegisteredModel>(store, modelRef(name), (current) => {
     const registered = current ?? { name, versions: [], aliases: {} };
@@ -113,6 +114,7 @@ export async function resolveModel(store: Store, reference: string): Promise<Res
       `${JSON.stringify(reference)} is not a model: expected NAME, NAME@ALIAS or NAME@VERSION`,
     );
   }
+  await requireUndamaged(store, modelRef(name));
   const model = (await getRecord<RegisteredModel>(store, modelRef(name)))?.record;
   if (model === undefined) throw await unknownModel(store, name);
   const number = versionNumber(model, selector);
@@ -121,7 +123,7 @@ export async function resolveModel(store: Store, reference: string): Promise<Res
   return { name, version, aliases: aliasesOf(model, version.version) };
 }
 
-/** All registered models, ordered by name. */
+/** All registered models, ordered by name; of a damaged one, what could still be read. */
 export async function listModels(store: Store): Promise<readonly RegisteredModel[]> {
   return listRecords<RegisteredModel>(store, 'models');
 }

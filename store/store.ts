@@ -10,6 +10,8 @@ export type RefVersion = string;
 export interface RefValue {
   readonly value: JsonValue;
   readonly version: RefVersion;
+  /** What is wrong with the newest value, when `value` is the one before it, or null without one. */
+  readonly damage?: string;
 }
 
 export interface ArtifactFile {

@@ -25,18 +25,19 @@ import {
 const RETRY = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10s' } as const;
 const startToCloseTimeout = '10 minutes';
 
-/** Nothing is lost yet: a store that cannot be written fails the run, with the reason. */
-const { compilePipeline } = proxyLocalActivities<ControlActivities>({
+/** Nothing is lost yet, or no more: a store that cannot be written does not hold the run up. */
+const { compilePipeline, recordRun: recordFailure } = proxyLocalActivities<ControlActivities>({
   startToCloseTimeout,
   retry: { ...RETRY, maximumAttempts: 5 },
 });
+/** A store that is away for long ends the run, too, about 5 minutes later: nobody sees these tries. */
 const { prepareSteps, recordRun } = proxyLocalActivities<ControlActivities>({
   startToCloseTimeout,
-  retry: RETRY,
+  retry: { ...RETRY, maximumAttempts: 30 },
 });
 
 /** Short work beside the workflow: no round trip through a queue. */
-export const control = { compilePipeline, prepareSteps, recordRun };
+export const control = { compilePipeline, prepareSteps, recordRun, recordFailure };
 
 /**
  * A worker that dies is noticed after the heartbeat timeout and replaced within 2 s, as often as

@@ -3,6 +3,7 @@ import {
   CancellationScope,
   condition,
   isCancellation,
+  log,
   setCurrentDetails,
   setHandler,
   TemporalFailure,
@@ -73,7 +74,10 @@ export async function pipeline(
     }
     return await finish(plan);
   } catch (error) {
-    await CancellationScope.nonCancellable(() => recordEnd(error));
+    // What ended the run is to be told, also where the store cannot take it.
+    await CancellationScope.nonCancellable(() => recordEnd(error)).catch((reason: unknown) => {
+      log.error('the end of the run could not be recorded', { error: stepFailure(reason).error });
+    });
     if (error instanceof TemporalFailure && !isCancellation(error)) {
       throw pipelineFailure(stepFailure(error).error);
     }
@@ -100,7 +104,7 @@ export async function pipeline(
     } else {
       apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
     }
-    await control.recordRun({ run, state, endedAt: Date.now() });
+    await control.recordFailure({ run, state, endedAt: Date.now() });
   }
 }
 

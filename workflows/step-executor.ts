@@ -31,6 +31,8 @@ export class StepExecutor {
   readonly #context: StepExecutorOptions;
   readonly #running = new Set<StepId>();
   readonly #recoveries = new Map<StepId, number>();
+  /** What was found damaged of a step that runs again. */
+  readonly #damages = new Map<StepId, string>();
   #lastPreparation: Promise<unknown> = Promise.resolve();
   /** Steps that the submission asks to run again whatever the cache holds. */
   readonly #forced: ReadonlySet<StepId>;
@@ -187,7 +189,8 @@ export class StepExecutor {
       apply({ kind: 'step-cached', step: step.id, at: Date.now(), outputs: answer.outputs });
       return;
     }
-    const { outputs, attempt, note, cached } = await runStep(
+    if (answer.damage !== undefined) this.#damages.set(step.id, answer.damage);
+    const done = await runStep(
       {
         run,
         ...request,
@@ -198,9 +201,19 @@ export class StepExecutor {
       queue,
     );
     this.#running.delete(step.id);
+    const { outputs, attempt, cached } = done;
+    const note = this.#note(step.id, done.note);
     const result = { step: step.id, at: Date.now(), outputs, ...(note !== undefined && { note }) };
     if (cached) apply({ kind: 'step-cached', ...result });
     else apply({ kind: 'step-completed', ...result, attempt });
+  }
+
+  /** What a step says of its result, and that it ran because an earlier one was damaged. */
+  #note(step: StepId, said: string | undefined): string | undefined {
+    const damage = this.#damages.get(step);
+    if (damage === undefined) return said;
+    const again = `made again: ${damage}`;
+    return said === undefined ? again : `${said}; ${again}`;
   }
 
   async #guard(step: PlanStep, work: () => Promise<void>): Promise<void> {
@@ -233,8 +246,9 @@ export class StepExecutor {
     );
     if (producer === undefined || count > MAX_RECOVERIES) return false;
     this.#recoveries.set(reader, count);
-    const note = `made again: ${artifact} could not be read`;
-    apply({ kind: 'step-invalidated', step: producer.id, note });
+    const damage = `${artifact} could not be read`;
+    this.#damages.set(producer.id, damage);
+    apply({ kind: 'step-invalidated', step: producer.id, note: `made again: ${damage}` });
     apply({ kind: 'step-invalidated', step: reader, note: `waits for '${producer.id}'` });
     return true;
   }

@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -9,6 +9,7 @@ import { temporaryFolder } from '../setup/folders.ts';
 import { retune, startWorker } from '../setup/processes.ts';
 import { testSite, type TestSite } from '../setup/temporal.ts';
 import { openSiteStore, pipelineFile } from './observed-run.ts';
+import { bytesOf, PIPELINE, temporal } from './temporal-cli.ts';
 
 const SMALL = pipelineFile('small');
 
@@ -218,6 +219,21 @@ test('a label at evaluation that the model was not trained on', async () => {
         'evaluate on rows with the labels it was trained on',
     },
   });
+});
+
+test('a store that is gone: the run fails with that, whoever reads of it', async () => {
+  const own = await testSite();
+  await startWorker(own);
+  const store = join(own.home, 'store');
+  await rename(store, `${store}-elsewhere`);
+  const started = ['workflow', 'execute', ...PIPELINE, '--workflow-id', 'gone', ...bytesOf(SMALL)];
+  const { stdout, stderr } = await temporal(own, started);
+  const said = `${stdout}${stderr}`;
+  expect(said).toContain(
+    `the store ${store} is gone (ENOENT): bring its folder back, or set RETUNE_STORE to another ` +
+      'and start all workers again',
+  );
+  expect(said).not.toMatch(/no record|StackTrace|\bat /);
 });
 
 test('no worker on a queue: nothing is submitted, and the command that starts one', async () => {

@@ -1,4 +1,4 @@
-import { chmod, open, readdir } from 'node:fs/promises';
+import { chmod, open, readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { RunState } from '../../plan/plan.ts';
@@ -23,6 +23,14 @@ async function damage(home: string, digest: BlobDigest): Promise<void> {
   byte[0]! ^= 0xff;
   await file.write(byte, 0, 1, size >> 1);
   await file.close();
+}
+
+/** Leaves the first bytes of a ref's newest value. */
+async function cutShort(generations: string): Promise<void> {
+  const newest = Math.max(...(await readdir(generations)).map(Number));
+  const path = join(generations, String(newest));
+  await chmod(path, 0o644);
+  await truncate(path, 9);
 }
 
 /** Digests of the blobs that were set aside, sorted. */
@@ -86,6 +94,7 @@ describe.concurrent('what is not as it was stored is set aside and made again', 
       expect(completedSteps(mended)).toEqual(['train_rows', 'tune', 'publish']);
       expect(outputsOf(mended)).toEqual(outputsOf(chain));
       expect(await quarantined(home)).toEqual([rows, weights].sort());
+      expect(mended.steps['tune']?.note).toMatch(/^made again: .*corrupt/);
 
       // The same worker has read the good ones since.
       await store.deleteBlob(rows);
@@ -95,6 +104,7 @@ describe.concurrent('what is not as it was stored is set aside and made again', 
       expect(again.status).toBe('completed');
       expect(completedSteps(again)).toEqual(['train_rows', 'tune', 'score', 'publish']);
       expect(outputsOf(again)).toEqual(outputsOf(chain));
+      expect(again.steps['train_rows']?.note).toMatch(/^made again: .* no longer in the store$/);
       expect(await quarantined(home)).toEqual([rows, weights, report].sort());
     }));
 
@@ -145,5 +155,23 @@ describe.concurrent('what is not as it was stored is set aside and made again', 
       expect(reader).toMatchObject({ outcome: 'failed', failure: { type: 'CorruptArtifact' } });
       expect(last).toMatchObject({ outcome: 'completed', resumedFromStep: older!.step });
       expect(await quarantined(home)).toEqual([segment, tokens].sort());
+    }));
+
+  test('refs of a finished run, and files that other programs left among them', () =>
+    withCleanUp(async () => {
+      const site = await testSite();
+      const worker = await startWorker(site);
+      const first = await (await submit(site, 'first', LARGE)).ended();
+      const fingerprint = first.steps['rows']?.fingerprint ?? '';
+      await stopWorker(worker);
+      for (const ref of [`cache/${fingerprint}`, 'runs/first']) {
+        await cutShort(join(site.home, 'store', 'refs', ...ref.split('/'), '~'));
+      }
+      await writeFile(join(site.home, 'store', 'refs', 'runs', '.DS_Store'), 'x');
+      await startWorker(site);
+      const again = await (await submit(site, 'first', LARGE)).ended();
+      expect(again.status).toBe('completed');
+      expect(completedSteps(again)).toEqual(['rows']);
+      expect(outputsOf(again)).toEqual(outputsOf(first));
     }));
 });

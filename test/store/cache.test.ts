@@ -21,6 +21,7 @@ test('a published result is a hit, with every artifact in it', async () => {
   expect(await lookUp(store, 'f1')).toEqual({
     hit: false,
     reason: 'no result with this fingerprint yet',
+    isDamaged: false,
   });
   const base = await artifactOf(store, 'model', 'base');
   const tuned = await artifactOf(store, 'model', 'tuned');
@@ -71,6 +72,7 @@ test.each([
     expect(await lookUp(store, 'f1')).toEqual({
       hit: false,
       reason: `its output model is incomplete: ${why(model)}`,
+      isDamaged: true,
     });
 
     const again = await artifactOf(store, 'model', 'tuned again');
@@ -109,7 +111,16 @@ test('a corrupt manifest is a miss; a corrupt file is one as soon as somebody re
   expect(await lookUp(store, 'f1')).toEqual({
     hit: false,
     reason: `its output model is incomplete: the manifest of artifact ${model} was corrupt`,
+    isDamaged: true,
   });
+});
+
+test('a record of another shape is no result, and the next one replaces it', async () => {
+  const store = await temporaryStore();
+  await store.swapRef('cache/f1', undefined, { x: 1 });
+  expect(await lookUp(store, 'f1')).toMatchObject({ hit: false, isDamaged: true });
+  expect((await publish(store, resultOf('f1', {}, { rows: 3 }))).isFirst).toBe(true);
+  expect((await lookUp(store, 'f1')).hit).toBe(true);
 });
 
 test('an invalidated result is a miss', async () => {

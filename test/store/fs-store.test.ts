@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { openStore, storeUrlFromEnvironment } from '../../store/open.ts';
+import { getRecord, requireUndamaged } from '../../store/records.ts';
 import type { Store } from '../../store/store.ts';
 import { blobPath, failureOf, rootOf, temporaryFolder, temporaryStore } from './stores.ts';
 
@@ -99,16 +100,58 @@ test('a ref keeps its newest generations only', async () => {
   );
 });
 
-test('a ref whose bytes are damaged says where, and what to do', async () => {
+describe('of a ref whose bytes are damaged', () => {
+  const damaged = async (generations: number): Promise<{ store: Store; path: string }> => {
+    const store = await temporaryStore();
+    await swapTimes(store, 'metrics', generations);
+    const path = join(rootOf(store), 'refs', 'metrics', '~', String(generations));
+    await fsPromises.chmod(path, 0o644);
+    await writeFile(path, '{"value":');
+    return { store, path };
+  };
+  const damage = (path: string): string =>
+    `${path} is damaged, and only the value before it can be read: check the disk`;
+
+  test('the value before it counts, and who reads it is told', async () => {
+    const { store, path } = await damaged(3);
+    const before = (await store.getRef('metrics'))!;
+    expect(before).toEqual({ value: 2, version: '3', damage: damage(path) });
+    expect(await store.listRefs('')).toEqual(['metrics']);
+    expect(await store.swapRef('metrics', '2', 'stale')).toBeUndefined();
+    expect(await store.swapRef('metrics', before.version, 'mended')).toBe('4');
+    expect(await store.getRef('metrics')).toEqual({ value: 'mended', version: '4' });
+  });
+
+  test('without one before it there is none, and the next is set as if it were the first', async () => {
+    for (const expected of [undefined, '1']) {
+      const { store, path } = await damaged(1);
+      expect(await store.getRef('metrics')).toEqual({
+        ...{ value: null, version: '1', damage: damage(path) },
+      });
+      expect(await getRecord(store, 'metrics')).toBeUndefined();
+      expect(await store.listRefs('')).toEqual([]);
+      expect(await store.swapRef('metrics', expected, 'new')).toBe('2');
+      expect(await store.getRef('metrics')).toEqual({ value: 'new', version: '2' });
+    }
+  });
+
+  test('no model is registered over it', async () => {
+    const { store, path } = await damaged(2);
+    expect(await failureOf(requireUndamaged(store, 'metrics'))).toBe(
+      `CorruptArtifact: ${damage(path)}; to go on with that one, stop all workers and remove the ` +
+        'damaged file',
+    );
+  });
+});
+
+test('files of other programs among the refs are passed over', async () => {
   const store = await temporaryStore();
-  await swapTimes(store, 'metrics', 2);
-  const path = join(rootOf(store), 'refs', 'metrics', '~', '2');
-  await fsPromises.chmod(path, 0o644);
-  await writeFile(path, '{"value":');
-  expect(await failureOf(store.getRef('metrics'))).toBe(
-    `CorruptArtifact: the ref's value in ${path} is not JSON: stop all workers and remove that ` +
-      'file, so that the generation before it counts again, and check the disk',
-  );
+  await swapTimes(store, 'runs/one', 2);
+  for (const folder of ['refs', 'refs/runs', 'refs/runs/one/~']) {
+    await writeFile(join(rootOf(store), folder, '.DS_Store'), 'x');
+  }
+  expect((await store.getRef('runs/one'))?.version).toBe('2');
+  expect(await store.listRefs('')).toEqual(['runs/one']);
 });
 
 test('a writer that slept until its generation was pruned has lost', async () => {
