@@ -50,16 +50,29 @@ export async function connect(
     const client = new Client({ connection, namespace });
     return { client, namespace, address, close: () => connection.close() };
   } catch (error) {
-    throw connectionError(error, address);
+    const isSecure = Boolean(connectionOptions.tls ?? connectionOptions.apiKey);
+    throw connectionError(error, address, isSecure);
   }
 }
 
-/** One sentence that says which server did not answer, why, and what to do. */
-export function connectionError(error: unknown, address: string): CommandError {
+/**
+ * One sentence that says which server did not answer, why, and what to do.
+ * @param isSecure whether the connection was to use TLS
+ */
+export function connectionError(error: unknown, address: string, isSecure = false): CommandError {
   if (error instanceof CommandError) return error;
-  const message =
-    `no Temporal server answers at ${address} (${firstLine(error)}): ` +
-    "start one with 'npm run dev', or set TEMPORAL_ADDRESS to yours";
+  const reason = reasonOf(error);
+  const message = /UNAUTHENTICATED|PERMISSION_DENIED/.test(reason)
+    ? `the Temporal server at ${address} refuses this client (${reason}): check TEMPORAL_API_KEY, ` +
+      'or the client certificate of TEMPORAL_TLS_CLIENT_CERT_PATH'
+    : /InvalidContentType|certificate|SSL|TLS|wrong version number/i.test(reason)
+      ? `no secure connection to the Temporal server at ${address} (${reason}): check ` +
+        'TEMPORAL_TLS and the TEMPORAL_TLS_ variables'
+      : `no Temporal server answers at ${address} (${reason}): ` +
+        `start one with 'npm run dev', or set TEMPORAL_ADDRESS to yours` +
+        (isSecure
+          ? '; TLS was asked for, by TEMPORAL_TLS or an API key: see that it serves TLS'
+          : '');
   return new CommandError(message, { cause: error });
 }
 
@@ -83,6 +96,14 @@ export async function requireNamespace(
       { cause: error },
     );
   }
+}
+
+/** The first line, with that of the cause, which says why a call failed. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && !firstLine(error).includes(firstLine(cause))
+    ? `${firstLine(error)}: ${firstLine(cause)}`
+    : firstLine(error);
 }
 
 function firstLine(error: unknown): string {

@@ -46,7 +46,10 @@ export class FsBlobs {
     return blob;
   }
 
-  async putFile(source: string): Promise<StoredBlob> {
+  async putFile(
+    source: string,
+    announce?: (digest: BlobDigest) => Promise<void>,
+  ): Promise<StoredBlob> {
     const input = await openSource(source);
     try {
       return await withTemporaryFile(this.#root, async (file, path) => {
@@ -58,6 +61,7 @@ export class FsBlobs {
           await file.writeFile(chunk);
         });
         const blob: StoredBlob = { digest: `sha256:${hash.digest('hex')}`, size };
+        await announce?.(blob.digest);
         if (!(await this.#refresh(blob))) await this.#publish(file, path, blob);
         return blob;
       });

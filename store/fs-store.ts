@@ -19,7 +19,7 @@ export async function openFsStore(root: string): Promise<Store> {
   return {
     url: `file:${root}`,
     putBlob: (bytes) => blobs.put(bytes),
-    putFile: (path) => blobs.putFile(path),
+    putFile: (path, announce) => blobs.putFile(path, announce),
     getBlob: (digest) => blobs.get(digest),
     getFile: (digest) => blobs.getFile(digest),
     hasBlob: (digest) => blobs.has(digest),

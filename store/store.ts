@@ -43,9 +43,14 @@ export interface Store {
   putBlob(bytes: Uint8Array): Promise<{ digest: BlobDigest; size: number }>;
   /**
    * Copies the file in; the source stays. Never holds it whole in memory.
+   * @param announce is told the digest before the blob is there: whoever is killed in between knows
+   *   what to look for
    * @throws NotFound when there is no such file
    */
-  putFile(path: string): Promise<{ digest: BlobDigest; size: number }>;
+  putFile(
+    path: string,
+    announce?: (digest: BlobDigest) => Promise<void>,
+  ): Promise<{ digest: BlobDigest; size: number }>;
   /** @throws CorruptArtifact (the blob is quarantined) or NotFound */
   getBlob(digest: BlobDigest): Promise<Uint8Array>;
   /**

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { serverConfiguration } from '../../cli/connection.ts';
+import { connectionError, serverConfiguration } from '../../cli/connection.ts';
 import { temporaryFolder } from '../setup/folders.ts';
 
 afterEach(() => vi.unstubAllEnvs());
@@ -67,4 +67,31 @@ test('settings that cannot be used are said with where to look', () => {
     "Temporal's client configuration cannot be used: ENOENT: no such file or directory, open " +
       "'/no/such': check the TEMPORAL_ variables and the file that TEMPORAL_CONFIG_FILE names",
   );
+});
+
+test.each([
+  [
+    new Error('Failed to connect before the deadline'),
+    false,
+    "no Temporal server answers at host:7233 (Failed to connect before the deadline): start one with 'npm run dev', or set TEMPORAL_ADDRESS to yours",
+  ],
+  [
+    new Error('Failed to connect before the deadline'),
+    true,
+    "no Temporal server answers at host:7233 (Failed to connect before the deadline): start one with 'npm run dev', or set TEMPORAL_ADDRESS to yours; TLS was asked for, by TEMPORAL_TLS or an API key: see that it serves TLS",
+  ],
+  [
+    new Error('Failed to connect to Temporal server', {
+      cause: new Error('16 UNAUTHENTICATED: Request unauthorized.\nmore'),
+    }),
+    true,
+    'the Temporal server at host:7233 refuses this client (Failed to connect to Temporal server: 16 UNAUTHENTICATED: Request unauthorized.): check TEMPORAL_API_KEY, or the client certificate of TEMPORAL_TLS_CLIENT_CERT_PATH',
+  ],
+  [
+    new Error('tonic::transport::Error(Transport, InvalidMessage(InvalidContentType))'),
+    true,
+    'no secure connection to the Temporal server at host:7233 (tonic::transport::Error(Transport, InvalidMessage(InvalidContentType))): check TEMPORAL_TLS and the TEMPORAL_TLS_ variables',
+  ],
+])('%s: what to do', (error, isSecure, message) => {
+  expect(connectionError(error, 'host:7233', isSecure).message).toBe(message);
 });

@@ -6,7 +6,13 @@ import { cleanUp, withCleanUp } from '../setup/cleanup.ts';
 import { startWorker } from '../setup/processes.ts';
 import { ownTemporalServer, testSite, type TestSite } from '../setup/temporal.ts';
 import { type ObservedRun, pipelineFile, siteBefore, submit, until } from './observed-run.ts';
-import { killWorker, stopWorker, trainingPid, underWay } from './worker-death.ts';
+import {
+  killWorker,
+  stopWorker,
+  trainingPid,
+  underWay,
+  unreferencedBlobs,
+} from './worker-death.ts';
 
 const TRAINING = pipelineFile('training');
 /** Of training.yaml. */
@@ -105,6 +111,7 @@ describe.concurrent('a run comes to the same end when its worker', () => {
       expect(kept).toBeGreaterThan(0);
       expect(writing - kept).toBeLessThanOrEqual(STEPS_PER_EPOCH);
       expect(await underWay(site.home, 'checkpoint')).toEqual([]);
+      expect(await unreferencedBlobs(site.home, run.store)).toEqual([]);
     }));
 
   test('is killed while the model is being published', () =>

@@ -2,6 +2,9 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { TestProcess } from '../setup/processes.ts';
+import { listArtifacts, readManifest } from '../../store/artifacts.ts';
+import { listRuns } from '../../store/runs.ts';
+import type { Store } from '../../store/store.ts';
 import { until } from './observed-run.ts';
 
 /** The training process that a worker has started, if it has. */
@@ -40,6 +43,23 @@ export async function underWay(home: string, part: 'checkpoint' | 'model'): Prom
     for (const name of await names(join(root, attempt, part))) paths.push(`${part}/${name}`);
   }
   return paths;
+}
+
+/** Digests of blobs that no artifact and no run of the store refers to. */
+export async function unreferencedBlobs(home: string, store: Store): Promise<readonly string[]> {
+  const artifacts = await listArtifacts(store);
+  const manifests = await Promise.all(artifacts.map((digest) => readManifest(store, digest)));
+  const referred = new Set<string>([
+    ...artifacts,
+    ...manifests.flatMap(({ files }) => files.map(({ digest }) => digest)),
+    ...(await listRuns(store)).map(({ source }) => source),
+  ]);
+  const root = join(home, 'store', 'blobs', 'sha256');
+  const blobs = await Promise.all((await readdir(root)).map((part) => readdir(join(root, part))));
+  return blobs
+    .flat()
+    .map((hex) => `sha256:${hex}`)
+    .filter((digest) => !referred.has(digest));
 }
 
 async function names(folder: string): Promise<string[]> {

@@ -6,15 +6,17 @@ import { Failure } from '../../plan/failures.ts';
 import type { JsonObject } from '../../plan/json.ts';
 import { artifactFile, readManifest } from '../../store/artifacts.ts';
 import { canonicalJson } from '../../store/canonical-json.ts';
-import type { ArtifactDigest, ArtifactFile, Store } from '../../store/store.ts';
+import type { ArtifactDigest, ArtifactFile, BlobDigest, Store } from '../../store/store.ts';
 import type { TrainingState } from '../optimizers/training-state.ts';
 import type { Platform } from '../platform.ts';
 import { trainingProgressSchema, type TrainingProgress } from '../training-progress.ts';
 import {
+  announceBlob,
   CHECKPOINT_TYPE,
   isDamage,
   listCheckpoints,
   publishCheckpoint,
+  sweepUnfinished,
   type PublishedCheckpoint,
 } from './checkpoint-store.ts';
 import {
@@ -97,6 +99,7 @@ export class Checkpointer {
   /** Fills the state from the newest checkpoint that is whole; undefined when there is none. */
   async restore(): Promise<RestoredCheckpoint | undefined> {
     const { store, key } = this.#options;
+    await sweepUnfinished(store, key);
     for (;;) {
       // Listed anew each time: another process that trains the same may have replaced them all.
       const known = await listCheckpoints(store, key);
@@ -203,7 +206,8 @@ export class Checkpointer {
     const files: ArtifactFile[] = [];
     for (const [index, { path }] of stateSegments(this.#state).entries()) {
       const copy = join(folder, String(index));
-      files.push({ path, ...(await store.putFile(copy)) });
+      const announce = (digest: BlobDigest): Promise<void> => announceBlob(store, key, digest);
+      files.push({ path, ...(await store.putFile(copy, announce)) });
       await rm(copy);
     }
     const json = canonicalJson(progress);
