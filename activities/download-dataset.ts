@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
+import { artifact, defineStep, notBuilt, schemaFacts } from '../language/step-declaration.ts';
 import type { StepContext } from './step-context.ts';
 
 const column = z.string().min(1);
@@ -8,6 +8,7 @@ const inputs = z.strictObject({
   source: z
     .string()
     .min(1)
+    .register(schemaFacts, { example: 'file:data.jsonl' })
     .describe(
       'file:PATH (a file or a folder, relative to $RETUNE_DATA_ROOT), https://URL, or hf://datasets/OWNER/NAME[@REVISION][/PATH]',
     ),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { artifact, defineStep } from '../language/step-declaration.ts';
+import { artifact, defineStep, schemaFacts } from '../language/step-declaration.ts';
 import type { StepContext } from './step-context.ts';
 
 const inputs = z
@@ -7,6 +7,7 @@ const inputs = z
     source: z
       .string()
       .min(1)
+      .register(schemaFacts, { example: 'hf://OWNER/NAME' })
       .optional()
       .describe(
         'hf://OWNER/NAME[@REVISION] or file:PATH of a Hugging Face folder; without it a fresh model is made from config, seed and tokenizer',
@@ -25,7 +26,7 @@ const inputs = z
     seed: z.int().nonnegative().optional().describe('of the random weights of a fresh model'),
   })
   .refine(({ source, tokenizer }) => source !== undefined || tokenizer !== undefined, {
-    path: ['tokenizer'],
+    path: ['source'],
     error: "missing: a fresh model needs a tokenizer, such as 'file:my-model'; or give a source",
   })
   .refine(({ source, seed }) => source === undefined || seed === undefined, {

@@ -9,6 +9,7 @@ import { checkRunsOn } from './checks/runs-on.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
 import type { Diagnostic } from './diagnostic.ts';
+import { checkKnownCondition } from './known-values.ts';
 import type { Located } from './located.ts';
 import { mapToJson, scalars, toJson } from './located.ts';
 import { parseYaml } from './parse.ts';
@@ -18,6 +19,7 @@ import type { Reporter } from './reporter.ts';
 import { type PipelineText, readSource } from './source.ts';
 import type { Range } from './source-text.ts';
 import type { StepSignature } from './step-declaration.ts';
+import { type InputContext, resolveScalar } from './step-inputs.ts';
 import { type LocatedExpression, TemplateReader } from './template.ts';
 
 export { formatDiagnostics } from './diagnostic.ts';
@@ -47,7 +49,7 @@ export function compile(options: CheckOptions): Compilation {
   const { reporter, pipeline, graph } = analyse(options, true);
   if (pipeline !== undefined && !reporter.hasErrors) {
     const plan = planOf(pipeline, graph);
-    checkPlanSize(new TextEncoder().encode(JSON.stringify(plan)).length, reporter);
+    checkPlanSize(plan, options.params, reporter);
     if (!reporter.hasErrors) return { ok: true, plan, hints: reporter.diagnostics() };
   }
   return { ok: false, diagnostics: reporter.diagnostics() };
@@ -55,7 +57,11 @@ export function compile(options: CheckOptions): Compilation {
 
 /** Everything that is wrong with a file, and hints; params without a default need no value. */
 export function check(options: CheckOptions): readonly Diagnostic[] {
-  return analyse(options, false).reporter.diagnostics();
+  const { reporter, pipeline, graph } = analyse(options, false);
+  if (pipeline !== undefined && !reporter.hasErrors) {
+    checkPlanSize(planOf(pipeline, graph), options.params, reporter);
+  }
+  return reporter.diagnostics();
 }
 
 /** For each step the steps it waits for, and where the file says so. */
@@ -84,15 +90,26 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
       checkReferences(located, pipeline, contexts, reporter);
       addNeeds(located, pipeline, graph.get(step.id));
     }
+    if (step.condition !== undefined) {
+      checkKnownCondition(step.condition, pipeline, contexts, reporter);
+    }
     checkInputs(step, context, catalog);
   }
-  for (const located of readExpressions(pipeline.outputs, templates)) {
-    checkStatusFunctions(located, reporter);
-    checkReferences(located, pipeline, contexts, reporter);
-  }
+  checkOutputs(context);
   checkRunsOn(context);
   checkCycles(graph, reporter);
   return { reporter, pipeline, graph };
+}
+
+function checkOutputs(context: InputContext): void {
+  const { pipeline, contexts, templates, reporter } = context;
+  const { outputs } = pipeline;
+  if (outputs === undefined) return;
+  for (const located of readExpressions(outputs, templates)) {
+    checkStatusFunctions(located, reporter);
+    checkReferences(located, pipeline, contexts, reporter);
+  }
+  for (const scalar of scalars(outputs)) resolveScalar(scalar, context);
 }
 
 function expressionsOf(

@@ -72,7 +72,7 @@ export type ReferenceType =
       readonly owner: readonly ValueSchema[];
     };
 
-const ANYTHING: readonly ValueSchema[] = [{}];
+export const ANYTHING: readonly ValueSchema[] = [{}];
 
 /** Follows a reference through the types; past `.*` or a computed index anything may be. */
 export function referenceType(contexts: ValueSchema, { context, path }: Reference): ReferenceType {

@@ -1,52 +1,76 @@
-import { evaluateTemplate, ExpressionError } from '../plan/expressions.ts';
+import { evaluateCondition, evaluateTemplate, ExpressionError } from '../plan/expressions.ts';
 import type { Expression, Reference } from '../plan/expressions.ts';
+import { STATUS_FUNCTIONS } from '../plan/expression-syntax.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { reportExpression } from './checks/expression.ts';
 import { referenceType } from './context-schema.ts';
-import type { Pipeline } from './pipeline.ts';
+import type { Condition, Pipeline } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import type { ValueSchema } from './schema.ts';
-import type { LocatedTemplate } from './template.ts';
+import type { LocatedExpression, LocatedTemplate } from './template.ts';
 
 /**
- * The value of a template whose expressions read only params, constants of `env` and the
- * pipeline's name, which are known before anything runs.
+ * The value of an expression that reads only params, constants of `env` and the pipeline's name,
+ * which are known before anything runs.
  *
- * @returns undefined when the value is known at run time only, or was reported
+ * @returns undefined when the value is known at run time only, or cannot be evaluated, which was reported
  */
 export function knownValue(
-  template: LocatedTemplate,
+  { expression, rangeOf }: LocatedExpression,
   pipeline: Pipeline,
   contexts: ValueSchema,
   reporter: Reporter,
 ): JsonValue | undefined {
-  const { expressions, isBroken, text, scalar } = template;
-  if (isBroken || !expressions.every(({ expression }) => isKnown(expression, pipeline, contexts))) {
+  if (hasStatusFunction(expression) || !readsOnlyKnown(expression, pipeline, contexts)) {
     return undefined;
   }
   try {
-    return evaluateTemplate(text, knownContexts(pipeline));
+    return evaluateTemplate(`\${{${expression.text}}}`, knownContexts(pipeline));
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    const failed = expressions.find(({ expression }) => expression.text.trim() === error.found);
-    reportExpression(error, failed?.rangeOf(error) ?? scalar.range, reporter);
+    reportExpression(error, rangeOf(error), reporter);
     return undefined;
   }
 }
 
-function isKnown(
-  { references, functions }: Expression,
+/** The text in which every expression is known, with their values in it. */
+export function knownText({ text }: LocatedTemplate, pipeline: Pipeline): JsonValue {
+  return evaluateTemplate(text, knownContexts(pipeline));
+}
+
+/** What a step may find when its `if` is evaluated. */
+const STATUSES = [
+  { success: true, failure: false, cancelled: false },
+  { success: false, failure: true, cancelled: false },
+];
+
+/** Reports an `if` that reads only what is known before anything runs, and cannot be evaluated. */
+export function checkKnownCondition(
+  { expression: located, text }: Condition,
+  pipeline: Pipeline,
+  contexts: ValueSchema,
+  reporter: Reporter,
+): void {
+  if (located === undefined || !readsOnlyKnown(located.expression, pipeline, contexts)) return;
+  try {
+    for (const status of STATUSES) evaluateCondition(text, knownContexts(pipeline), status);
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    reportExpression(error, located.rangeOf(error), reporter);
+  }
+}
+
+function hasStatusFunction({ functions }: Expression): boolean {
+  return functions.some(({ name }) => STATUS_FUNCTIONS.some((status) => status === name));
+}
+
+function readsOnlyKnown(
+  { references }: Expression,
   pipeline: Pipeline,
   contexts: ValueSchema,
 ): boolean {
-  const isPure = functions.every(
-    ({ name }) => !['success', 'failure', 'cancelled', 'always'].includes(name),
-  );
-  return (
-    isPure &&
-    references.every(
-      (reference) => isKnownReference(reference, pipeline) && referenceType(contexts, reference).ok,
-    )
+  return references.every(
+    (reference) => isKnownReference(reference, pipeline) && referenceType(contexts, reference).ok,
   );
 }
 
@@ -59,6 +83,15 @@ function isKnownReference({ context, path }: Reference, pipeline: Pipeline): boo
   return pipeline.paramValues.size === pipeline.params.size;
 }
 
-function knownContexts({ paramValues, env, name }: Pipeline): JsonObject {
-  return { params: Object.fromEntries(paramValues), env, run: { name } };
+const contextsOf = new WeakMap<Pipeline, JsonObject>();
+
+function knownContexts(pipeline: Pipeline): JsonObject {
+  const { paramValues, env, name } = pipeline;
+  const known = contextsOf.get(pipeline) ?? {
+    params: Object.fromEntries(paramValues),
+    env,
+    run: { name },
+  };
+  contextsOf.set(pipeline, known);
+  return known;
 }

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
+import { unknownParam } from './checks/param-value.ts';
 import { parseParamText } from './params.ts';
 import { parseYaml } from './parse.ts';
 import { readParams } from './read-pipeline.ts';
@@ -7,7 +8,7 @@ import { type PipelineText, readSource } from './source.ts';
 export interface ParamTexts {
   /** Typed as the file declares them; a param that it does not declare stays text. */
   readonly params: JsonObject;
-  /** Texts that do not fit their declaration, a message each. */
+  /** Texts that do not fit their declaration, a message each, and then also unknown names. */
   readonly problems: readonly string[];
 }
 
@@ -23,14 +24,18 @@ export function readParamTexts(
   const root = reporter.hasErrors ? undefined : parseYaml(reporter);
   const declared = readParams(root?.entries.get('params'), reporter);
   const params = new Map<string, JsonValue>();
-  const problems: string[] = [];
+  const unknown: string[] = [];
+  const misfits: string[] = [];
   for (const [name, text] of texts) {
+    if (root !== undefined && !declared.has(name)) unknown.push(unknownParam(name, declared));
     const declaration = declared.get(name)?.declaration;
     const parsed = declaration
       ? parseParamText(declaration, text)
       : ({ ok: true, value: text } as const);
     if (parsed.ok) params.set(name, parsed.value);
-    else problems.push(parsed.message);
+    else misfits.push(parsed.message);
   }
+  // An unknown name alone is a diagnostic with a place; beside a misfit nothing is compiled.
+  const problems = misfits.length === 0 ? [] : [...unknown, ...misfits];
   return { params: Object.fromEntries(params), problems };
 }

@@ -1,6 +1,7 @@
-import { parseDocument } from 'yaml';
 import type { JsonValue } from '../plan/json.ts';
 import { describeFound, plainText, quote } from './located.ts';
+import { type ParsedValue, parseYamlValue } from './parse.ts';
+import { matchesPattern } from './pattern.ts';
 import type { ValueSchema } from './schema.ts';
 import { describeSchema } from './schema.ts';
 import { closest } from './suggestion.ts';
@@ -36,6 +37,7 @@ export function paramSchema(declaration: ParamDeclaration): ValueSchema {
   const { type, minimum, maximum, enum: values, pattern } = declaration;
   return {
     type: SCHEMA_TYPES[type],
+    ...(type === 'list' && { items: {} }),
     ...(minimum !== undefined && { minimum }),
     ...(maximum !== undefined && { maximum }),
     ...(values !== undefined && { enum: values }),
@@ -60,10 +62,15 @@ export function parseParamText(
 ):
   | { readonly ok: true; readonly value: JsonValue }
   | { readonly ok: false; readonly message: string } {
-  const value = declaration.type === 'string' ? text : parsePlain(text);
+  const { name, type } = declaration;
+  const parsed: ParsedValue = type === 'string' ? { ok: true, value: text } : parseYamlValue(text);
+  if (!parsed.ok) {
+    return { ok: false, message: `param ${quote(name)} is ${quote(text)}: ${parsed.message}` };
+  }
+  const { value } = parsed;
   const problem = paramProblem(declaration, value);
   if (problem === undefined) return { ok: true, value };
-  return { ok: false, message: `param ${quote(declaration.name)} is ${problem}` };
+  return { ok: false, message: `param ${quote(name)} is ${problem}` };
 }
 
 export function isOfType(type: ParamType, value: JsonValue): boolean {
@@ -88,7 +95,7 @@ function isAllowed(declaration: ParamDeclaration, value: JsonValue): boolean {
   if (typeof value === 'number') {
     return value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
   }
-  return typeof value !== 'string' || pattern === undefined || new RegExp(pattern, 'u').test(value);
+  return typeof value !== 'string' || pattern === undefined || matchesPattern(pattern, value);
 }
 
 function remedy(declaration: ParamDeclaration, value: JsonValue): string {
@@ -100,16 +107,11 @@ function remedy(declaration: ParamDeclaration, value: JsonValue): string {
   if (isTypeInferred && type === 'integer' && typeof value === 'number') {
     return `, as its default ${plainText(fallback)} is one; declare { type: number, default: ${plainText(fallback)} }`;
   }
-  if (type !== 'string' && typeof value === 'string' && isOfType(type, parsePlain(value))) {
-    return `; write ${value} without quotes`;
+  if (type !== 'string' && typeof value === 'string') {
+    const parsed = parseYamlValue(value);
+    return parsed.ok && isOfType(type, parsed.value) ? `; write ${value} without quotes` : '';
   }
   return type === 'string' && value !== null && typeof value !== 'object'
     ? `; write '${String(value)}' in quotes`
     : '';
-}
-
-/** One YAML 1.2 value; text that is not YAML stays text. */
-function parsePlain(text: string): JsonValue {
-  const document = parseDocument(text, { version: '1.2', schema: 'core' });
-  return document.errors.length > 0 ? text : (document.toJS({ maxAliasCount: 0 }) as JsonValue);
 }

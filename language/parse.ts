@@ -1,10 +1,11 @@
 import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Node, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { reportDuplicateKey } from './checks/duplicate-key.ts';
+import type { JsonValue } from '../plan/json.ts';
 import type { Located, LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
-import { quote } from './located.ts';
-import type { Reporter } from './reporter.ts';
-import type { Range } from './source-text.ts';
+import { quote, toJson } from './located.ts';
+import { Reporter } from './reporter.ts';
+import { type Range, SourceText } from './source-text.ts';
 import { composeYaml } from './yaml-syntax.ts';
 
 /** Values once aliases are followed: a few lines of them can stand for billions. */
@@ -26,7 +27,22 @@ export function parseYaml(reporter: Reporter): LocatedMap | undefined {
     reporter.error('yaml', nodeRange(contents), message);
     return undefined;
   }
-  return new Locator(reporter).locateRoot(contents);
+  const root = new Locator(reporter).locateRoot(contents);
+  return root?.kind === 'map' ? root : undefined;
+}
+
+export type ParsedValue =
+  | { readonly ok: true; readonly value: JsonValue }
+  | { readonly ok: false; readonly message: string };
+
+/** One YAML value of any kind, as it stands on a command line, or what is wrong with it. */
+export function parseYamlValue(text: string): ParsedValue {
+  const reporter = new Reporter(new SourceText('value', text));
+  const document = composeYaml(reporter);
+  const located = document && new Locator(reporter).locateRoot(document.contents);
+  if (located !== undefined && !reporter.hasErrors) return { ok: true, value: toJson(located) };
+  const [first] = reporter.diagnostics();
+  return { ok: false, message: first?.message ?? '' };
 }
 
 const EMPTY: LocatedScalar = {
@@ -35,6 +51,13 @@ const EMPTY: LocatedScalar = {
   value: null,
   isInteger: false,
 };
+
+const JSON_TAGS: ReadonlySet<string> = new Set([
+  '!',
+  ...['str', 'int', 'float', 'bool', 'null', 'map', 'seq'].map(
+    (type) => `tag:yaml.org,2002:${type}`,
+  ),
+]);
 
 /** Turns YAML nodes into located values; what an alias names is shared, not copied. */
 class Locator {
@@ -48,8 +71,8 @@ class Locator {
     this.#reporter = reporter;
   }
 
-  locateRoot(node: YAMLMap.Parsed): LocatedMap | undefined {
-    const root = this.#locateMap(node);
+  locateRoot(node: Node | null): Located | undefined {
+    const root = this.#locate(node, { start: 0, end: 0 });
     if (this.#hasBadAlias) return undefined;
     const size = this.#sizes.get(root) ?? 0;
     if (size <= MAX_VALUES) return root;
@@ -63,13 +86,26 @@ class Locator {
     if (isAlias(node)) return this.#resolve(node.source, nodeRange(node));
     const anchor = 'anchor' in node ? node.anchor : undefined;
     if (anchor !== undefined) this.#anchors.set(anchor, 'open');
-    const located = isMap(node)
-      ? this.#locateMap(node as YAMLMap.Parsed)
-      : isSeq(node)
-        ? this.#locateList(node as YAMLSeq.Parsed)
-        : this.#locateScalar(node as Scalar.Parsed);
+    const located = this.#locateValue(node);
     if (anchor !== undefined) this.#anchors.set(anchor, located);
     return located;
+  }
+
+  #locateValue(node: Node): Located {
+    if (this.#hasForeignTag(node)) return { ...EMPTY, range: nodeRange(node) };
+    if (isMap(node)) return this.#locateMap(node as YAMLMap.Parsed);
+    if (isSeq(node)) return this.#locateList(node as YAMLSeq.Parsed);
+    return this.#locateScalar(node as Scalar.Parsed);
+  }
+
+  /** Rule `yaml`: the library knows more types than JSON has. */
+  #hasForeignTag(node: Node): boolean {
+    const { tag } = node;
+    if (tag === undefined || JSON_TAGS.has(tag)) return false;
+    const found = quote(tag.replace('tag:yaml.org,2002:', '!!'));
+    const message = `${found} is not a type of json; remove it, or put the value in quotes`;
+    this.#reporter.error('yaml', nodeRange(node), message);
+    return true;
   }
 
   #resolve(anchor: string, range: Range): Located {
@@ -124,6 +160,7 @@ class Locator {
   }
 
   #keyText(key: Node | null, range: Range): string | undefined {
+    if (key !== null && this.#hasForeignTag(key)) return undefined;
     const problem = !isScalar(key)
       ? 'a key is not text; expected a word'
       : key.value === null

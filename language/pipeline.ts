@@ -34,6 +34,8 @@ export interface Step {
   readonly signature?: StepSignature;
   readonly usesRange: Range;
   readonly with?: LocatedMap;
+  /** A `with` is there that could not be read, and was reported. */
+  readonly hasBadWith: boolean;
   readonly withRange: Range;
   readonly needs: readonly Need[];
   readonly condition?: Condition;

@@ -5,7 +5,7 @@ import { readCondition } from './checks/condition.ts';
 import { readDuration } from './checks/duration.ts';
 import { checkNoExpressionKeys, checkNoExpressions } from './checks/expression.ts';
 import { checkStepCount, MAX_PARALLEL, readCount } from './checks/limit.ts';
-import { checkMissingKeys } from './checks/missing-key.ts';
+import { checkMissingKeys, hasKeyLike } from './checks/missing-key.ts';
 import { checkDistinctNames, checkName } from './checks/name.ts';
 import { checkKeysNotBuilt } from './checks/not-built.ts';
 import { type LocatedParam, resolveParams } from './checks/param-value.ts';
@@ -178,7 +178,8 @@ function readStep(entry: LocatedEntry, reading: StepReading): Step {
     const message = `step ${quote(id)} is ${describeFound(toJson(value))}; expected a map such as { uses: ... }`;
     reporter.error('value-type', valueRange(entry), message);
     const { retry } = defaults;
-    return { id, idRange, usesRange: idRange, withRange: idRange, needs: [], retry };
+    const ranges = { idRange, usesRange: idRange, withRange: idRange };
+    return { id, ...ranges, hasBadWith: false, needs: [], retry };
   }
   const where = `step ${quote(id)}`;
   checkUnknownKeys(value, STEP_KEYS, where, reporter, STEP_KEYS_NOT_BUILT);
@@ -186,14 +187,16 @@ function readStep(entry: LocatedEntry, reading: StepReading): Step {
   checkMissingKeys(value, { uses: USES_SNIPPET }, where, idRange, reporter);
   const literal = ['uses', 'needs', 'retry', 'timeout', 'on_failure', 'description'];
   const entries = withoutExpressions(value, literal, reporter);
-  return { id, idRange, ...readStepFields(entries, idRange, reading) };
+  const fields = readStepFields(entries, idRange, reading);
+  const hasBadWith = fields.with === undefined && hasKeyLike(value, 'with');
+  return { id, idRange, hasBadWith, ...fields };
 }
 
 function readStepFields(
   entries: LocatedMap['entries'],
   idRange: Range,
   { catalog, defaults, templates, reporter }: StepReading,
-): Omit<Step, 'id' | 'idRange'> {
+): Omit<Step, 'id' | 'idRange' | 'hasBadWith'> {
   const uses = entries.get('uses');
   const usesRange = uses === undefined ? idRange : valueRange(uses);
   const signature = readUses(uses, catalog, reporter);

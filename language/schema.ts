@@ -30,6 +30,7 @@ export interface ValueSchema {
   readonly format?: string;
   readonly artifact?: readonly ArtifactType[];
   readonly notBuilt?: string;
+  readonly example?: string;
 }
 
 const converted = new WeakMap<z.ZodType, Map<'input' | 'output', ValueSchema>>();
@@ -118,6 +119,19 @@ function kindOfValue(value: JsonValue): ValueKind {
   if (typeof value === 'string') return 'text';
   if (typeof value === 'object') return Array.isArray(value) ? 'list' : 'map';
   return typeof value === 'number' ? 'number' : 'boolean';
+}
+
+/** Whether a value has the type that a schema wants, or is one of its values; ranges are not looked at. */
+export function accepts(schema: ValueSchema, value: JsonValue): boolean {
+  const branches = branchesOf(schema);
+  if (branches !== undefined) return branches.some((branch) => accepts(branch, value));
+  const { const: only, enum: values, type, items = {}, minItems = 0 } = schema;
+  if (only !== undefined || values !== undefined) return (values ?? [only]).includes(value);
+  if (type !== undefined && !kindsOf(schema).has(kindOfValue(value))) return false;
+  if (Array.isArray(value)) {
+    return value.length >= minItems && value.every((item: JsonValue) => accepts(items, item));
+  }
+  return type !== 'integer' || Number.isInteger(value);
 }
 
 /** `an integer of at least 1`, `one of none, longest`, `a dataset`: how messages name what is expected. */

@@ -18,6 +18,8 @@ export interface SchemaFacts {
   readonly artifact?: readonly ArtifactType[];
   /** Part of the contract, but its behaviour is not built yet: using it is a diagnostic. */
   readonly notBuilt?: string;
+  /** Text that a person would write, for the snippets of diagnostics. */
+  readonly example?: string;
 }
 
 export const schemaFacts = z.registry<SchemaFacts>();

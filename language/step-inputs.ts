@@ -1,12 +1,13 @@
 import type { JsonValue } from '../plan/json.ts';
-import { referenceType } from './context-schema.ts';
-import { knownValue } from './known-values.ts';
+import { checkStandsInText } from './checks/expression.ts';
+import { ANYTHING, referenceType } from './context-schema.ts';
+import { knownText, knownValue } from './known-values.ts';
 import type { Located, LocatedScalar } from './located.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import type { ValueSchema } from './schema.ts';
 import type { Range } from './source-text.ts';
-import type { TemplateReader } from './template.ts';
+import type { LocatedExpression, LocatedTemplate, TemplateReader } from './template.ts';
 
 export type InputPath = readonly (string | number)[];
 
@@ -58,23 +59,47 @@ export function resolveInputs(located: Located, context: InputContext): StepInpu
   return { value: resolve(located, []), holes };
 }
 
-function resolveScalar(
+/** A value as far as it is known before the run; what can be no value is reported. */
+export function resolveScalar(
   scalar: LocatedScalar,
-  { pipeline, contexts, templates, reporter }: InputContext,
+  context: InputContext,
 ): { value: JsonValue } | Omit<Hole, 'path'> {
-  const template = templates.read(scalar);
+  const template = context.templates.read(scalar);
   if (template === undefined) return { value: scalar.value };
-  const value = knownValue(template, pipeline, contexts, reporter);
-  if (value !== undefined) return { value };
-  const { whole, text, isBroken } = template;
   const { range } = scalar;
-  if (isBroken) return { range, text, schemas: [{}] };
-  if (whole === undefined) return { range, text, schemas: [{ type: 'string' }] };
-  const { expression } = whole;
-  const { plain, type } = expression;
-  const place = { range, text: expression.text.trim() };
-  if (type !== undefined) return { ...place, schemas: [{ type }] };
-  if (plain === undefined) return { ...place, schemas: [{}] };
+  const { whole, text, isBroken } = template;
+  if (isBroken) return { range, text, schemas: ANYTHING };
+  if (whole === undefined) return resolveText(template, context);
+  const { contexts, pipeline, reporter } = context;
+  const value = knownValue(whole, pipeline, contexts, reporter);
+  return value === undefined
+    ? { range, text: whole.expression.text.trim(), schemas: schemasOf(whole, contexts) }
+    : { value };
+}
+
+/** Text with expressions in it. */
+function resolveText(
+  template: LocatedTemplate,
+  { pipeline, contexts, reporter }: InputContext,
+): { value: JsonValue } | Omit<Hole, 'path'> {
+  const { expressions, scalar, text } = template;
+  const isKnown = expressions.map((part) => {
+    const value = knownValue(part, pipeline, contexts, reporter);
+    const schemas = value === undefined ? schemasOf(part, contexts) : [{ const: value }];
+    return checkStandsInText(part, schemas, reporter) && value !== undefined;
+  });
+  return isKnown.every(Boolean)
+    ? { value: knownText(template, pipeline) }
+    : { range: scalar.range, text, schemas: [{ type: 'string' }] };
+}
+
+/** What an expression gives, as far as its outermost part tells. */
+function schemasOf(
+  { expression: { plain, type } }: LocatedExpression,
+  contexts: ValueSchema,
+): readonly ValueSchema[] {
+  if (type !== undefined) return [{ type }];
+  if (plain === undefined) return ANYTHING;
   const read = referenceType(contexts, plain);
-  return { ...place, schemas: read.ok ? read.schemas : [{}] };
+  return read.ok ? read.schemas : ANYTHING;
 }

@@ -47,5 +47,5 @@ export function oneOf(names: readonly string[]): string {
 }
 
 function normalised(name: string): string {
-  return name.slice(0, 100).toLowerCase().replaceAll(/[-_ ]/g, '_');
+  return name.slice(0, 100).toLowerCase().replaceAll(/[- ]/g, '_');
 }

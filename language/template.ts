@@ -1,8 +1,10 @@
 import { ExpressionError, parseExpression, templateSegments } from '../plan/expressions.ts';
 import type { Expression, TemplateSegment } from '../plan/expressions.ts';
-import { reportExpression } from './checks/expression.ts';
+import { reportExpression, reportUnclosed } from './checks/expression.ts';
 import type { LocatedScalar } from './located.ts';
+import { plainText } from './located.ts';
 import type { Reporter } from './reporter.ts';
+import { scalarOffsets } from './scalar-offsets.ts';
 import type { Range } from './source-text.ts';
 
 /** An expression and where each part of it stands. */
@@ -47,21 +49,22 @@ export class TemplateReader {
   /** The expression of an `if`, whose `${{ }}` was taken off. */
   readCondition(scalar: LocatedScalar, text: string): LocatedExpression | undefined {
     if (!this.#conditions.has(scalar)) {
-      this.#conditions.set(scalar, this.#parse(scalar, text, this.#find(scalar, text, 0)));
+      const value = plainText(scalar.value);
+      const open = value.indexOf('${{');
+      const start = value.indexOf(text, open < 0 ? 0 : open + 3);
+      this.#conditions.set(scalar, this.#parse(text, start, this.#placesIn(scalar, value)));
     }
     return this.#conditions.get(scalar);
   }
 
   #readTemplate(scalar: LocatedScalar, text: string): LocatedTemplate {
     const segments = templateSegments(text);
+    const place = this.#placesIn(scalar, text);
     const expressions: LocatedExpression[] = [];
-    let searched = 0;
     let isBroken = false;
     for (const segment of segments) {
       if (segment.kind === 'text') continue;
-      const start = this.#find(scalar, segment.text, searched);
-      searched = start === undefined ? searched : start - scalar.range.start + segment.text.length;
-      const located = this.#parseSegment(scalar, segment, start);
+      const located = this.#parseSegment(segment, place);
       if (located === undefined) isBroken = true;
       else expressions.push(located);
     }
@@ -71,25 +74,17 @@ export class TemplateReader {
   }
 
   #parseSegment(
-    scalar: LocatedScalar,
-    segment: TemplateSegment & { kind: 'expression' },
-    start: number | undefined,
+    { text, start, isClosed }: TemplateSegment & { kind: 'expression' },
+    place: PlaceOf,
   ): LocatedExpression | undefined {
-    if (segment.isClosed) return this.#parse(scalar, segment.text, start);
-    const at = start === undefined ? scalar.range : { start: start - 3, end: start };
-    this.#reporter.error('expression', at, "'${{' without '}}'; close the expression");
+    if (isClosed) return this.#parse(text, start, place);
+    reportUnclosed(place({ start: start - 3, end: start }), this.#reporter);
     return undefined;
   }
 
-  #parse(
-    scalar: LocatedScalar,
-    text: string,
-    start: number | undefined,
-  ): LocatedExpression | undefined {
-    const rangeOf = (place: Range): Range =>
-      start === undefined
-        ? scalar.range
-        : { start: start + place.start, end: start + Math.max(place.end, place.start + 1) };
+  #parse(text: string, start: number, place: PlaceOf): LocatedExpression | undefined {
+    const rangeOf = (part: Range): Range =>
+      place({ start: start + part.start, end: start + part.end });
     try {
       return { expression: parseExpression(text), rangeOf };
     } catch (error) {
@@ -99,10 +94,18 @@ export class TemplateReader {
     }
   }
 
-  /** Escapes and folded lines can keep a text from standing in the source as it is. */
-  #find(scalar: LocatedScalar, text: string, searched: number): number | undefined {
-    const { start, end } = scalar.range;
-    const at = this.#reporter.source.text.slice(start, end).indexOf(text, searched);
-    return at < 0 ? undefined : start + at;
+  /** Ranges of a scalar's value, at least one character long, as ranges of the source. */
+  #placesIn(scalar: LocatedScalar, value: string): PlaceOf {
+    let known: readonly number[] | undefined;
+    return ({ start, end }) => {
+      known ??= scalarOffsets(this.#reporter.source.text, scalar.range, value);
+      const first = known[start];
+      const last = known[Math.max(start, end - 1)];
+      return first === undefined
+        ? scalar.range
+        : { start: first, end: Math.max(first, last ?? first) + 1 };
+    };
   }
 }
+
+type PlaceOf = (part: Range) => Range;

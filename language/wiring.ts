@@ -17,6 +17,9 @@ export function isArtifactType(kind: string): kind is ArtifactType {
   return ARTIFACT_TYPES.some((type) => type === kind);
 }
 
+/** Steps looked at for one input: 5,000 inputs among 5,000 steps must stay quick. */
+const MAX_LOOKED_AT = 200;
+
 /**
  * What fills an input of these artifact types: outputs of other steps, as `steps.ID.outputs.NAME`.
  * First those whose step shares a word with the input (`train_tokens` for `train_dataset`), then
@@ -25,24 +28,47 @@ export function isArtifactType(kind: string): kind is ArtifactType {
 export function wiresFor(
   input: string,
   types: readonly ArtifactType[],
-  step: Step,
+  { id, idRange }: Step,
   { steps }: Pipeline,
 ): readonly string[] {
-  const others = [...steps.values()].filter(({ id }) => id !== step.id);
-  const before = others.filter(({ idRange }) => idRange.start < step.idRange.start).toReversed();
-  const after = others.filter(({ idRange }) => idRange.start > step.idRange.start);
+  const makers = makersOf(types, steps).filter((maker) => maker.id !== id);
+  const first = makers.findIndex(({ start }) => start > idRange.start);
+  const own = first < 0 ? makers.length : first;
+  const before = makers.slice(Math.max(0, own - MAX_LOOKED_AT), own).toReversed();
+  const from = before.length > 0 ? before : makers.slice(own, own + MAX_LOOKED_AT);
   const words = new Set(input.split(/[_.-]/));
-  const shared = ({ id }: Step): number =>
-    id.split(/[_-]/).filter((word) => words.has(word)).length;
-  const wires = (from: readonly Step[]): readonly string[] =>
-    from
-      .toSorted((a, b) => shared(b) - shared(a))
-      .flatMap(({ id, signature }) => {
-        const output = signature && outputOf(signature, types);
-        return output === undefined ? [] : [`steps.${id}.outputs.${output}`];
-      });
-  const found = wires(before);
-  return found.length > 0 ? found : wires(after);
+  return from
+    .map(({ id: maker, wire }) => ({ wire, shared: sharedWords(maker, words) }))
+    .sort((a, b) => b.shared - a.shared)
+    .map(({ wire }) => wire);
+}
+
+function sharedWords(id: string, words: ReadonlySet<string>): number {
+  return id.split(/[_-]/).filter((word) => words.has(word)).length;
+}
+
+interface Maker {
+  readonly id: string;
+  readonly start: number;
+  readonly wire: string;
+}
+
+const knownMakers = new WeakMap<Pipeline['steps'], Map<string, readonly Maker[]>>();
+
+/** The steps with an output of these types, in the order of the file. */
+function makersOf(types: readonly ArtifactType[], steps: Pipeline['steps']): readonly Maker[] {
+  const known = knownMakers.get(steps) ?? new Map<string, readonly Maker[]>();
+  knownMakers.set(steps, known);
+  const key = types.join(' ');
+  const makers = known.get(key) ?? [...steps.values()].flatMap((step) => makerOf(types, step));
+  known.set(key, makers);
+  return makers;
+}
+
+function makerOf(types: readonly ArtifactType[], { id, idRange, signature }: Step): Maker | [] {
+  const output = signature && outputOf(signature, types);
+  if (output === undefined) return [];
+  return { id, start: idRange.start, wire: `steps.${id}.outputs.${output}` };
 }
 
 const MAX_WIRES = 5;

@@ -1,5 +1,5 @@
-import { Composer, Lexer, Parser } from 'yaml';
-import type { CST, Document, YAMLError } from 'yaml';
+import { Composer, CST, Lexer, Parser } from 'yaml';
+import type { Document, YAMLError } from 'yaml';
 import { templateSegments } from '../plan/expressions.ts';
 import { quote } from './located.ts';
 import type { Reporter } from './reporter.ts';
@@ -8,8 +8,10 @@ import { MAX_DEPTH } from './source.ts';
 
 /** Marks, keys and values of the text; a pipeline of 5,000 steps has some 200,000. */
 const MAX_TOKENS = 300_000;
-/** Characters parsed again to find every bare expression: each takes a parse of the whole text. */
-const MAX_REPARSED = 1_000_000;
+/** Characters looked at to find every bare expression: one with an odd quote in it takes a look of its own. */
+const MAX_SCANNED = 10_000_000;
+/** Characters of the longest expression, and room for its braces. */
+const MAX_EXPRESSION = 4200;
 
 /**
  * The one YAML document of a text. Rule `yaml`.
@@ -17,19 +19,26 @@ const MAX_REPARSED = 1_000_000;
  * @returns undefined when there was something to report
  */
 export function composeYaml(reporter: Reporter): Document.Parsed | undefined {
-  let { text } = reporter.source;
+  const { text } = reporter.source;
   if (hasTooManyTokens(text, reporter)) return undefined;
-  let composition = compose(text);
-  for (let parsed = 0; parsed < MAX_REPARSED; parsed += text.length) {
-    const bare = bareExpression(text, composition.problems);
-    if (bare === undefined) break;
-    const message = 'an expression inside { } or [ ] has to be in double quotes';
-    reporter.error('yaml', bare, message);
-    text = masked(text, bare);
-    composition = compose(text);
-  }
+  const composition = compose(withoutBareExpressions(text, reporter));
   report(composition, reporter);
   return reporter.hasErrors ? undefined : composition.document;
+}
+
+/** To YAML the braces of `{ rows: ${{ params.rows }} }` open maps: they are reported, and other text put in their place. */
+function withoutBareExpressions(given: string, reporter: Reporter): string {
+  let text = given;
+  for (let scanned = 0; scanned < MAX_SCANNED; scanned += text.length) {
+    const bare = bareExpressions(text);
+    if (bare.length === 0) break;
+    for (const range of bare) {
+      const message = 'an expression inside { } or [ ] has to be in double quotes';
+      reporter.error('yaml', range, message);
+    }
+    text = masked(text, bare);
+  }
+  return text;
 }
 
 /** The parser is slow on hostile text: the cheap lexer counts first. */
@@ -74,21 +83,51 @@ function compose(text: string): Composition {
   };
 }
 
-/** `{ rows: ${{ params.rows }} }`: to YAML its braces open maps. */
-function bareExpression(text: string, problems: readonly YAMLError[]): Range | undefined {
-  for (const { pos } of problems) {
-    const start = pos[0] - 1;
-    if (text.slice(start, start + 3) !== '${{') continue;
-    const [line = ''] = text.slice(start).split('\n', 1);
-    const [segment] = templateSegments(line);
-    const length = segment?.kind === 'expression' && segment.isClosed ? segment.text.length + 5 : 3;
-    return { start, end: start + length };
+/** The bare expressions of a text, up to one after which the lexer is lost: it took a quote inside for its own. */
+function bareExpressions(text: string): readonly Range[] {
+  const found: Range[] = [];
+  let end = 0;
+  for (const { start, source } of text.includes('${{') ? lexemes(text) : []) {
+    if (start < end && start + source.length > end) break;
+    const dollar = start + source.length - 1;
+    // In block style `${{` is inside a scalar; in flow style the scalar ends, and its braces are marks.
+    if (start < end || !source.endsWith('$') || !text.startsWith('${{', dollar)) continue;
+    end = dollar + expressionLength(text, dollar);
+    found.push({ start: dollar, end });
   }
-  return undefined;
+  return found;
 }
 
-function masked(text: string, { start, end }: Range): string {
-  return text.slice(0, start) + 'x'.repeat(end - start) + text.slice(end);
+/** With its braces; those alone where it is not closed in its line. */
+function expressionLength(text: string, start: number): number {
+  const [line = ''] = text.slice(start, start + MAX_EXPRESSION).split('\n', 1);
+  const [segment] = templateSegments(line);
+  return segment?.kind === 'expression' && segment.isClosed ? segment.text.length + 5 : 3;
+}
+
+const MARKS: ReadonlySet<string> = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR]);
+
+/** The lexer's tokens with their places; marks that it puts between them have no text. */
+function* lexemes(text: string): Generator<{ readonly start: number; readonly source: string }> {
+  let start = 0;
+  let isScalar = false;
+  for (const source of new Lexer().lex(text)) {
+    const isMark: boolean = !isScalar && MARKS.has(source);
+    isScalar = isMark && source === CST.SCALAR;
+    if (isMark) continue;
+    yield { start, source };
+    start += source.length;
+  }
+}
+
+function masked(text: string, ranges: readonly Range[]): string {
+  const parts: string[] = [];
+  let position = 0;
+  for (const { start, end } of ranges) {
+    parts.push(text.slice(position, start), 'x'.repeat(end - start));
+    position = end;
+  }
+  return parts.join('') + text.slice(position);
 }
 
 function report(composition: Composition, reporter: Reporter): void {

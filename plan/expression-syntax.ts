@@ -1,6 +1,6 @@
 import { ExpressionError as EngineError, Lexer, Parser } from '@actions/expressions';
 import type { Expr } from '@actions/expressions/ast';
-import { TokenType } from '@actions/expressions/lexer';
+import { type Token, TokenType } from '@actions/expressions/lexer';
 import {
   type Comparison,
   type FunctionUse,
@@ -75,7 +75,7 @@ export class ExpressionError extends Error {
  * @throws ExpressionError with the place in `text`
  */
 export function parseExpression(text: string): Expression {
-  const whole = { found: text, start: 0, end: text.length };
+  const whole = wholeOf(text);
   if (text.trim() === '') {
     throw new ExpressionError('syntax', 'the expression is empty; write a value inside', whole);
   }
@@ -163,9 +163,13 @@ function syntaxError(text: string, lines: readonly number[], error: unknown): Ex
     const found = /: '([^]*)'$/.exec(error.message)?.[1] ?? '';
     const place = { found, start, end: Math.min(text.length, start + found.length) };
     const [reason = ''] = error.message.split(':');
+    if (/^not$/i.test(found)) return unexpectedSymbol(place);
     if (reason === 'Unrecognized named-value') return unknownContext(place);
     if (reason === 'Unrecognized function') return unknownFunction(place.found, place);
-    if (reason === 'Unexpected symbol') return unexpectedSymbol(text, place);
+    if (reason === 'Unexpected end of expression' || isEnd(text, place)) {
+      return unexpectedEnd(text, lines);
+    }
+    if (reason === 'Unexpected symbol') return unexpectedSymbol(place);
     const message = ENGINE_REASONS[reason]?.(found) ?? `${lowerFirst(reason)} at '${found}'`;
     return new ExpressionError('syntax', message, place, { cause: error });
   }
@@ -173,13 +177,12 @@ function syntaxError(text: string, lines: readonly number[], error: unknown): Ex
   const position = /Located at position (\d+) within expression/.exec(error.message)?.[1];
   const start = position === undefined ? 0 : Number(position) - 1;
   const found = /^Unexpected symbol: '([^]*)'\. Located at/.exec(error.message)?.[1] ?? text;
-  return unexpectedSymbol(text, { found, start, end: start + found.length });
+  return unexpectedSymbol({ found, start, end: start + found.length });
 }
 
 const ENGINE_REASONS: Readonly<Record<string, (found: string) => string>> = {
   'Too few parameters supplied': (found) => `${found}() has too few arguments`,
   'Too many parameters supplied': (found) => `${found}() has too many arguments`,
-  'Unexpected end of expression': (found) => `a value is missing after '${found}'`,
 };
 
 interface Place {
@@ -198,16 +201,58 @@ function unknownFunction(found: string, place: Omit<Place, 'found'>): Expression
   return new ExpressionError('unknown-function', message, { ...place, found });
 }
 
-function unexpectedSymbol(text: string, place: Place): ExpressionError {
-  const { found, start } = place;
-  const before = text.slice(0, start).trim();
+/** The parser calls the end of the text 'EOF', and gives it the place of the last token. */
+function isEnd(text: string, { found, start }: Place): boolean {
+  return found === 'EOF' && !text.startsWith('EOF', start);
+}
+
+const OPENING: ReadonlyMap<TokenType, string> = new Map([
+  [TokenType.LEFT_PAREN, ')'],
+  [TokenType.LEFT_BRACKET, ']'],
+]);
+const CLOSING: ReadonlySet<TokenType> = new Set([TokenType.RIGHT_PAREN, TokenType.RIGHT_BRACKET]);
+
+/** The text ends behind a whole value only where something is not closed. */
+function unexpectedEnd(text: string, lines: readonly number[]): ExpressionError {
+  const tokens = new Lexer(text).lex().tokens.filter(({ type }) => type !== TokenType.EOF);
+  const open: Token[] = [];
+  for (const token of tokens) {
+    if (OPENING.has(token.type)) open.push(token);
+    if (CLOSING.has(token.type)) open.pop();
+  }
+  const last = tokens.at(-1);
+  const unclosed = open.at(-1);
+  if (unclosed !== undefined && last !== undefined && endsValue(last)) {
+    const place = placeOf(unclosed, lines);
+    const message = `'${place.found}' is not closed; add '${OPENING.get(unclosed.type) ?? ''}'`;
+    return new ExpressionError('syntax', message, place);
+  }
+  const place = last === undefined ? wholeOf(text) : placeOf(last, lines);
+  return new ExpressionError('syntax', `a value is missing after '${place.found}'`, place);
+}
+
+function endsValue({ type }: Token): boolean {
+  return CLOSING.has(type) || type === TokenType.STAR || type >= TokenType.NUMBER;
+}
+
+function placeOf({ lexeme, range }: Token, lines: readonly number[]): Place {
+  return { found: lexeme, start: offsetOf(range.start, lines), end: offsetOf(range.end, lines) };
+}
+
+function wholeOf(text: string): Place {
+  return { found: text, start: 0, end: text.length };
+}
+
+function unexpectedSymbol(place: Place): ExpressionError {
+  const { found } = place;
+  const word = found.toLowerCase();
   const remedies: readonly (readonly [boolean, string])[] = [
     [found.startsWith("'"), 'close the string with a single quote'],
     [found.includes('"'), 'write strings in single quotes'],
     [found.startsWith('='), "compare with '=='"],
-    [found.startsWith('&') || found === 'and', "write '&&'"],
-    [found.startsWith('|') || found === 'or', "write '||'"],
-    [found === 'not' || before === 'not', "write '!'"],
+    [found.startsWith('&') || word === 'and', "write '&&'"],
+    [found.startsWith('|') || word === 'or', "write '||'"],
+    [word === 'not', "write '!'"],
     [found.startsWith('$'), 'leave out the inner ${{'],
     [/^[-+*/%]|\d[-+*/%]/.test(found), 'expressions have no arithmetic'],
   ];

@@ -75,9 +75,20 @@ function skipNote(
   return `not run: if '${step.if ?? 'success()'}' is false`;
 }
 
+const indices = new WeakMap<Plan, ReadonlyMap<StepId, PlanStep>>();
+
+/** Thousands of steps may ask in one round. */
+function stepsById(plan: Plan): ReadonlyMap<StepId, PlanStep> {
+  const known = indices.get(plan);
+  if (known !== undefined) return known;
+  const index = new Map(plan.steps.map((step) => [step.id, step]));
+  indices.set(plan, index);
+  return index;
+}
+
 /** Every step that `step` depends on, directly or through others. */
 function upstreamOf(step: PlanStep, plan: Plan): readonly StepId[] {
-  const byId = new Map(plan.steps.map((other) => [other.id, other]));
+  const byId = stepsById(plan);
   const found = new Set<StepId>();
   const open = [...step.needs];
   for (let id = open.pop(); id !== undefined; id = open.pop()) {

@@ -45,7 +45,6 @@ export async function pipeline(
   const apply = (event: RunEvent): void => {
     state = reduceRun(state, event);
     changes += 1;
-    setCurrentDetails(renderDetails(state));
   };
   setHandler(stateQuery, () => state, {
     description: 'status, outputs and error of the run and of each step',
@@ -69,6 +68,7 @@ export async function pipeline(
     for (;;) {
       const seen = changes;
       executor.startReady();
+      setCurrentDetails(renderDetails(state));
       if (executor.isIdle()) break;
       await condition(() => changes !== seen);
     }
@@ -90,6 +90,7 @@ export async function pipeline(
     const contexts = expressionContexts(plan, state, runFacts(plan));
     const outputs = evaluateOutputs(plan, contexts);
     apply({ kind: 'ended', status: 'completed', outputs });
+    setCurrentDetails(renderDetails(state));
     await control.recordRun({ run, state, endedAt: Date.now() });
     return { name: state.name, status: 'completed', outputs };
   }
@@ -104,6 +105,7 @@ export async function pipeline(
     } else {
       apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
     }
+    setCurrentDetails(renderDetails(state));
     await control.recordFailure({ run, state, endedAt: Date.now() });
   }
 }

@@ -59,9 +59,11 @@ export class StepExecutor {
     // A skipped step can make others ready at once.
     for (let ready = readySteps(plan, state()); ready.length > 0;) {
       let decided = 0;
+      // What ends in this round is needed by none of these steps.
+      const contexts = this.#contexts();
       for (const step of ready) {
         if (this.#running.size >= plan.maxParallel) break;
-        const admission = admit(step, plan, state(), this.#contexts());
+        const admission = admit(step, plan, state(), contexts);
         decided += 1;
         if (admission.kind === 'skip') {
           apply({ kind: 'step-skipped', step: step.id, note: admission.note });
@@ -86,9 +88,10 @@ export class StepExecutor {
 
   #start(batch: readonly PlanStep[]): void {
     const requests: { step: PlanStep; request: PrepareRequest; queue: string }[] = [];
+    const contexts = this.#contexts();
     for (const step of batch) {
       try {
-        requests.push({ step, ...this.#evaluate(step) });
+        requests.push({ step, ...this.#evaluate(step, contexts) });
       } catch (error) {
         this.#running.delete(step.id);
         this.#invalid(step.id, error instanceof Error ? error.message : String(error));
@@ -109,8 +112,7 @@ export class StepExecutor {
     if (others.length > 0) void this.#prepareAndRun(others);
   }
 
-  #evaluate(step: PlanStep): { request: PrepareRequest; queue: string } {
-    const contexts = this.#contexts();
+  #evaluate(step: PlanStep, contexts: JsonObject): { request: PrepareRequest; queue: string } {
     const inputs = evaluateTemplate(step.with, contexts) as JsonObject;
     const label = evaluateTemplate(step.runsOn, contexts);
     if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {

@@ -50,7 +50,9 @@ export function paramsOf(
   for (const option of options) {
     const at = option.indexOf('=');
     if (at < 1) throw new CommandError(`-p ${option}: expected name=value, such as -p rows=500`);
-    texts.set(option.slice(0, at), option.slice(at + 1));
+    const name = option.slice(0, at);
+    if (texts.has(name)) throw new CommandError(`-p ${name} is given twice: leave one of them out`);
+    texts.set(name, option.slice(at + 1));
   }
   const { params, problems } = readParamTexts(source, texts);
   if (problems.length > 0) throw new CommandError(problems.join('\n'));

@@ -1,9 +1,10 @@
-import { conditionText } from '../../plan/expressions.ts';
+import { conditionText, templateSegments } from '../../plan/expressions.ts';
 import type { LocatedEntry } from '../located.ts';
 import { describeFound, plainText, toJson, valueRange } from '../located.ts';
 import type { Condition } from '../pipeline.ts';
 import type { Reporter } from '../reporter.ts';
 import type { TemplateReader } from '../template.ts';
+import { reportUnclosed } from './expression.ts';
 
 /** Rule `condition`: an `if` is one expression, with or without `${{ }}` around it. */
 export function readCondition(
@@ -20,6 +21,10 @@ export function readCondition(
     return undefined;
   }
   const text = conditionText(plainText(found));
+  if (templateSegments(text).some((part) => part.kind === 'expression' && !part.isClosed)) {
+    reportUnclosed(value.range, reporter);
+    return undefined;
+  }
   if (text.includes('${{')) {
     const message =
       "'if' has text around '${{ }}', which makes it always true; put the whole condition inside one '${{ }}'";

@@ -3,18 +3,25 @@ import { CONTEXTS, FUNCTIONS, STATUS_FUNCTIONS } from '../../plan/expression-syn
 import type { Located, LocatedEntry } from '../located.ts';
 import { quote, scalars } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
+import { kindsOf, type ValueSchema } from '../schema.ts';
 import type { Range } from '../source-text.ts';
 import { closest, oneOf, suggestion } from '../suggestion.ts';
 import type { LocatedExpression } from '../template.ts';
 
-/** What people coming from GitHub Actions write. */
-const CONTEXTS_ELSEWHERE: Readonly<Record<string, string>> = {
-  inputs: 'params',
-  vars: 'env',
-  needs: 'steps',
-  jobs: 'steps',
-  github: 'run',
-};
+/** What people coming from GitHub Actions, Python or YAML 1.1 write, in lower case. */
+const NAMES_ELSEWHERE: ReadonlyMap<string, string> = new Map([
+  ['inputs', 'params'],
+  ['vars', 'env'],
+  ['needs', 'steps'],
+  ['jobs', 'steps'],
+  ['github', 'run'],
+  ['true', 'true'],
+  ['yes', 'true'],
+  ['false', 'false'],
+  ['no', 'false'],
+  ['null', 'null'],
+  ['none', 'null'],
+]);
 
 /** Rule `expression`: text in `${{ }}` that the engine cannot read. */
 export function reportExpression(error: ExpressionError, range: Range, reporter: Reporter): void {
@@ -23,7 +30,7 @@ export function reportExpression(error: ExpressionError, range: Range, reporter:
 
 function messageOf({ problem, found, message }: ExpressionError): string {
   if (problem === 'unknown-context') {
-    const near = CONTEXTS_ELSEWHERE[found.toLowerCase()] ?? closest(found, CONTEXTS);
+    const near = NAMES_ELSEWHERE.get(found.toLowerCase()) ?? closest(found, CONTEXTS);
     const remedy =
       near === undefined
         ? `expected ${oneOf(CONTEXTS)}, or text in single quotes`
@@ -34,6 +41,26 @@ function messageOf({ problem, found, message }: ExpressionError): string {
     return `unknown function ${quote(found)}; ${suggestion(found, [...FUNCTIONS, ...STATUS_FUNCTIONS])}`;
   }
   return message;
+}
+
+/** Rule `expression`: without `}}` nobody can know where the expression ends. */
+export function reportUnclosed(range: Range, reporter: Reporter): void {
+  reporter.error('expression', range, "'${{' without '}}'; close the expression");
+}
+
+/** Rule `expression`: inside longer text a list or a map has no text to give. */
+export function checkStandsInText(
+  { expression, rangeOf }: LocatedExpression,
+  schemas: readonly ValueSchema[],
+  reporter: Reporter,
+): boolean {
+  const kinds = [...new Set(schemas.flatMap((schema) => [...kindsOf(schema)]))];
+  if (!kinds.every((kind) => kind === 'list' || kind === 'map')) return true;
+  const { text } = expression;
+  const found = `${quote(text.trim())} is a ${kinds.join(' or ')}`;
+  const message = `${found}, which cannot stand inside text; use toJSON() or join()`;
+  reporter.error('expression', rangeOf({ start: 0, end: text.length }), message);
+  return false;
 }
 
 /** Rule `expression`: the status functions speak of the steps before one, so only an `if` has them. */

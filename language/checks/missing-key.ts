@@ -13,8 +13,12 @@ export function checkMissingKeys(
   reporter: Reporter,
 ): void {
   for (const [key, snippet] of Object.entries(required)) {
-    const isMisspelt = [...map.entries.keys()].some((found) => closest(found, [key]) === key);
-    if (isMisspelt) continue; // there, or reported as unknown
+    if (hasKeyLike(map, key)) continue; // there, or reported as unknown
     reporter.error('missing-key', range, `${where} has no ${quote(key)}; add ${snippet}`);
   }
+}
+
+/** Whether a map has a key, well or badly spelt. */
+export function hasKeyLike({ entries }: LocatedMap, key: string): boolean {
+  return [...entries.keys()].some((found) => closest(found, [key]) === key);
 }

@@ -28,11 +28,7 @@ export function resolveParams(
   const values = new Map<string, JsonValue>();
   for (const name of Object.keys(given)) {
     if (params.has(name)) continue;
-    const message =
-      params.size === 0
-        ? `param ${quote(name)} was given, but the pipeline has no params; leave it out`
-        : `unknown param ${quote(name)} was given; ${suggestion(name, params.keys())}`;
-    reporter.error('param-value', { start: 0, end: 0 }, message);
+    reporter.error('param-value', { start: 0, end: 0 }, unknownParam(name, params));
   }
   for (const [name, { declaration, range }] of params) {
     if (declaration === undefined) continue;
@@ -49,4 +45,10 @@ export function resolveParams(
     else reporter.error('param-value', range, `param ${quote(name)} was given as ${problem}`);
   }
   return values;
+}
+
+export function unknownParam(name: string, params: ReadonlyMap<string, LocatedParam>): string {
+  return params.size === 0
+    ? `param ${quote(name)} was given, but the pipeline has no params; leave it out`
+    : `unknown param ${quote(name)} was given; ${suggestion(name, params.keys())}`;
 }

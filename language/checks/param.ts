@@ -3,6 +3,7 @@ import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { ParamDeclaration, ParamType } from '../params.ts';
 import { isOfType, PARAM_TYPES, paramProblem } from '../params.ts';
+import { patternProblem } from '../pattern.ts';
 import type { Reporter } from '../reporter.ts';
 import { suggestion } from '../suggestion.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
@@ -73,21 +74,21 @@ function readType(
   const type = PARAM_TYPES.find((known) => known === found);
   if (type === undefined) {
     const text = typeof found === 'string' ? found : '';
-    const message = `'type' is ${describeFound(found)}; ${suggestion(SYNONYMS[text] ?? text, PARAM_TYPES)}`;
+    const message = `'type' is ${describeFound(found)}; ${suggestion(SYNONYMS.get(text) ?? text, PARAM_TYPES)}`;
     reporter.error('param', valueRange(written), message);
   }
   return type;
 }
 
-const SYNONYMS: Readonly<Record<string, ParamType>> = {
-  int: 'integer',
-  float: 'number',
-  double: 'number',
-  bool: 'boolean',
-  str: 'string',
-  text: 'string',
-  array: 'list',
-};
+const SYNONYMS: ReadonlyMap<string, ParamType> = new Map([
+  ['int', 'integer'],
+  ['float', 'number'],
+  ['double', 'number'],
+  ['bool', 'boolean'],
+  ['str', 'string'],
+  ['text', 'string'],
+  ['array', 'list'],
+]);
 
 function readBound(
   key: 'minimum' | 'maximum',
@@ -141,22 +142,11 @@ function readPattern(
     reporter.error('param', entry.keyRange, message);
     return {};
   }
-  const problem = patternProblem(found);
+  const problem =
+    typeof found === 'string' ? patternProblem(found) : 'expected a regular expression';
   if (problem === undefined && typeof found === 'string') return { pattern: found };
-  const message = `'pattern' is ${describeFound(found)}; expected a regular expression${problem ?? ''}`;
-  reporter.error('param', valueRange(entry), message);
+  reporter.error('param', valueRange(entry), `'pattern' is ${describeFound(found)}; ${problem}`);
   return {};
-}
-
-function patternProblem(found: JsonValue): string | undefined {
-  if (typeof found !== 'string') return '';
-  try {
-    ''.search(new RegExp(found, 'u'));
-    return undefined;
-  } catch (error) {
-    const reason = error instanceof Error ? (error.message.split(': ').at(-1) ?? '') : '';
-    return `: ${reason.toLowerCase()}`;
-  }
 }
 
 function readDefault(

@@ -1,8 +1,9 @@
+import type { JsonValue } from '../../plan/json.ts';
 import { kindName } from '../catalog.ts';
 import type { LocatedEntry } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
-import type { InputContext } from '../step-inputs.ts';
-import { knownValue } from '../known-values.ts';
+import { describeSchemas, kindsOf } from '../schema.ts';
+import { type Hole, type InputContext, resolveScalar } from '../step-inputs.ts';
 
 const LABEL = /^[A-Za-z0-9_.-]+$/;
 const EXPECTED = 'expected the label of training workers, such as cpu';
@@ -22,16 +23,26 @@ export function checkRunsOn(context: InputContext): void {
   }
 }
 
-function checkLabel(
-  entry: LocatedEntry | undefined,
-  { pipeline, contexts, templates, reporter }: InputContext,
-): void {
+function checkLabel(entry: LocatedEntry | undefined, context: InputContext): void {
   if (entry === undefined) return;
   const { value } = entry;
-  const template = value.kind === 'scalar' ? templates.read(value) : undefined;
-  const known =
-    template === undefined ? toJson(value) : knownValue(template, pipeline, contexts, reporter);
-  if (known === undefined || (typeof known === 'string' && LABEL.test(known))) return;
-  const message = `'runs_on' is ${describeFound(known)}; ${EXPECTED}`;
-  reporter.error('runs-on', valueRange(entry), message);
+  const resolved = value.kind === 'scalar' ? resolveScalar(value, context) : undefined;
+  const problem =
+    resolved !== undefined && 'schemas' in resolved
+      ? typeProblem(resolved)
+      : valueProblem(resolved === undefined ? toJson(value) : resolved.value);
+  if (problem === undefined) return;
+  context.reporter.error('runs-on', valueRange(entry), `'runs_on' ${problem}; ${EXPECTED}`);
+}
+
+function valueProblem(value: JsonValue): string | undefined {
+  const isLabel = typeof value === 'string' && LABEL.test(value);
+  return isLabel ? undefined : `is ${describeFound(value)}`;
+}
+
+function typeProblem({ text, schemas }: Omit<Hole, 'path'>): string | undefined {
+  const mayBeText = schemas.some((schema) =>
+    [...kindsOf(schema)].some((kind) => kind === 'anything' || kind === 'text'),
+  );
+  return mayBeText ? undefined : `gets ${quote(text)}, ${describeSchemas(schemas)}`;
 }

@@ -2,7 +2,8 @@ import { CONTROL_QUEUE, PIPELINE_WORKFLOW } from '../../plan/names.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
-import { closest, suggestion } from '../suggestion.ts';
+import { suggestion } from '../suggestion.ts';
+import { isTimezone, nearestTimezone } from '../timezones.ts';
 import { parseDuration } from './duration.ts';
 import { checkMissingKeys } from './missing-key.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
@@ -76,20 +77,11 @@ function readTimezone({ entries }: LocatedMap, reporter: Reporter): string | und
   const text = readText(entry, reporter);
   if (entry === undefined || text === undefined) return undefined;
   if (isTimezone(text)) return text;
-  const near = closest(text, Intl.supportedValuesOf('timeZone'));
+  const near = nearestTimezone(text);
   const remedy =
     near === undefined ? 'expected a name such as Europe/Paris' : `did you mean ${quote(near)}?`;
   reporter.error('schedule', valueRange(entry), `unknown timezone ${quote(text)}; ${remedy}`);
   return undefined;
-}
-
-function isTimezone(name: string): boolean {
-  try {
-    const { timeZone } = new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions();
-    return !/^[+-]/.test(timeZone);
-  } catch {
-    return false;
-  }
 }
 
 function readOverlap({ entries }: LocatedMap, reporter: Reporter): string | undefined {
@@ -131,8 +123,11 @@ const SHORTHANDS = [
 /** What is wrong with a cron text, as `expected ...`. */
 function cronProblem(text: string): string | undefined {
   if (text.startsWith('@every ')) {
+    // Temporal refuses less than a second, and leaves out what is less than one.
     const interval = parseDuration(text.slice('@every '.length)) ?? 0;
-    return interval > 0 ? undefined : 'expected a duration, as in @every 12h';
+    return interval > 0 && interval % 1000 === 0
+      ? undefined
+      : 'expected a duration of whole seconds, as in @every 12h';
   }
   if (text.startsWith('@')) {
     return SHORTHANDS.includes(text) ? undefined : suggestion(text, [...SHORTHANDS, '@every 12h']);

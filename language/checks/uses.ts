@@ -17,7 +17,7 @@ export function readUses(
   const text = readText(entry, reporter);
   if (entry === undefined || text === undefined) return undefined;
   const range = valueRange(entry);
-  const match = /^([^@]+)@(\d+)$/.exec(text);
+  const match = /^([^@]+)@([1-9]\d*)$/.exec(text);
   if (match === null) {
     reporter.error('uses', range, `'uses' is ${quote(text)}; ${formRemedy(text, catalog)}`);
     return undefined;

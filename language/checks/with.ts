@@ -1,11 +1,18 @@
 import type { JsonValue } from '../../plan/json.ts';
 import { type Catalog, kindName } from '../catalog.ts';
-import { exampleMap, exampleOf } from '../example.ts';
+import { exampleInputs, exampleOf } from '../example.ts';
 import { type InputProblem, inputProblems } from '../input-problems.ts';
 import type { Located } from '../located.ts';
-import { describeFound, quote } from '../located.ts';
+import { describeFound, plainText, quote } from '../located.ts';
 import type { Pipeline, Step } from '../pipeline.ts';
-import { describeSchemas, keysOf, schemasAt, type ValueSchema, valueSchema } from '../schema.ts';
+import {
+  accepts,
+  describeSchemas,
+  keysOf,
+  schemasAt,
+  type ValueSchema,
+  valueSchema,
+} from '../schema.ts';
 import type { Range } from '../source-text.ts';
 import type { StepSignature } from '../step-declaration.ts';
 import { type InputContext, type InputPath, resolveInputs } from '../step-inputs.ts';
@@ -20,8 +27,8 @@ import { checkWire } from './wire.ts';
  * run can tell is left to the step.
  */
 export function checkInputs(step: Step, context: InputContext, catalog: Catalog): void {
-  const { signature, with: map, withRange } = step;
-  if (signature === undefined) return;
+  const { signature, with: map, withRange, hasBadWith } = step;
+  if (signature === undefined || hasBadWith) return;
   const located: Located = map ?? { kind: 'map', range: withRange, entries: new Map() };
   const schema = valueSchema(signature.with, 'input');
   const { pipeline, reporter } = context;
@@ -30,7 +37,7 @@ export function checkInputs(step: Step, context: InputContext, catalog: Catalog)
   reportInputsNotBuilt(located, [], schema, context);
   const problems = inputProblems(signature.with, inputs);
   if (map === undefined && problems.some(({ kind }) => kind === 'missing')) {
-    const snippet = `with: ${exampleMap(schema, step, pipeline)}`;
+    const snippet = `with: ${exampleInputs(signature, { step, pipeline })}`;
     const message = `step ${quote(step.id)} has no 'with', and ${kindName(signature)} needs one; add ${snippet}`;
     reporter.error('missing-key', withRange, message);
     return;
@@ -94,7 +101,7 @@ function reportMissing(
 ): void {
   const key = String(path.at(-1) ?? '');
   const schemas = schemasAt(valueSchema(signature.with, 'input'), path);
-  const snippet = `${makersOf(schemas, step, pipeline, catalog)}${exampleOf(key, schemas[0] ?? {}, step, pipeline)}`;
+  const snippet = `${makersOf(schemas, step, pipeline, catalog)}${exampleOf(key, schemas[0] ?? {}, { step, pipeline })}`;
   const parent = path.slice(0, -1);
   const owner =
     parent.length === 0
@@ -159,12 +166,13 @@ function remedyFor(found: unknown, schemas: readonly ValueSchema[]): string {
       return `; write ${/^(yes|on)$/i.test(found) ? 'true' : 'false'}`;
     }
     const isNumber = found.trim() !== '' && Number.isFinite(Number(found));
-    const wantsNumber = types.includes('number') || types.includes('integer');
-    if (isNumber && wantsNumber) return `; write ${found.trim()} without quotes`;
+    if (isNumber && schemas.some((schema) => accepts(schema, Number(found)))) {
+      return `; write ${found.trim()} without quotes`;
+    }
   }
-  if (types.includes('array') && (typeof found !== 'object' || found === null)) {
-    return `; write [${String(found)}]`;
-  }
+  if (found === null || typeof found === 'object') return '';
+  const value = found as JsonValue;
+  if (schemas.some((schema) => accepts(schema, [value]))) return `; write [${plainText(value)}]`;
   const isPlain = typeof found === 'number' || typeof found === 'boolean';
   return isPlain && types.includes('string') ? `; write '${String(found)}' in quotes` : '';
 }

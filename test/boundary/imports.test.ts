@@ -23,7 +23,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
   data: { folders: ['store', 'plan'], node: true },
   evaluation: { folders: ['data', 'store', 'plan'], node: true },
   training: { folders: ['store', 'data', 'evaluation', 'plan'], node: true },
-  language: { folders: ['plan'], packages: ['fastest-levenshtein', 'yaml', 'zod'], node: true },
+  language: {
+    folders: ['plan'],
+    packages: ['fastest-levenshtein', 're2js', 'yaml', 'zod'],
+    node: true,
+  },
   activities: {
     folders: ['language', 'data', 'training', 'evaluation', 'store', 'plan'],
     packages: 'all',

@@ -4,6 +4,7 @@ import {
   artifact,
   defineStep,
   notBuilt,
+  schemaFacts,
   type StepSignature,
 } from '../../language/step-declaration.ts';
 
@@ -48,12 +49,17 @@ export const catalog: Catalog = [
     kind: 'download-model',
     effect: 'source',
     role: 'work',
-    with: z.strictObject({
-      source: z.string().min(1).optional(),
-      config: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
-      seed: z.int().nonnegative().optional(),
-      tokenizer: z.string().min(1).optional(),
-    }),
+    with: z
+      .strictObject({
+        source: z.string().min(1).optional().register(schemaFacts, { example: 'hf://OWNER/NAME' }),
+        config: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
+        seed: z.int().nonnegative().optional(),
+        tokenizer: z.string().min(1).optional(),
+      })
+      .refine(({ source, tokenizer }) => source !== undefined || tokenizer !== undefined, {
+        path: ['source'],
+        error: 'missing: give a source, or a tokenizer for a fresh model',
+      }),
     outputs: { model: artifact('model'), parameters: z.int() },
   }),
   kind({
@@ -175,11 +181,29 @@ export const catalog: Catalog = [
         .optional(),
       either: z.union([z.boolean(), z.strictObject({ size: z.int() })]).optional(),
       any: z.unknown().optional(),
+      files: z.record(z.string(), z.union([z.string(), z.array(z.string())])).optional(),
+      pair: z.array(z.int()).min(2).optional(),
       range: z
         .strictObject({ from: z.int(), to: z.int() })
         .refine(({ from, to }) => from < to, { error: "expected 'from' below 'to'" })
         .optional(),
     }),
     outputs: { value: z.unknown(), flag: z.boolean() },
+  }),
+  // Of its inputs none is required, but by its own rules first one is, then another inside it.
+  kind({
+    kind: 'ruled',
+    effect: 'pure',
+    role: 'work',
+    with: z
+      .strictObject({
+        mode: z.enum(['plain', 'deep']).optional(),
+        options: z.strictObject({ depth: z.int().min(3).optional() }).optional(),
+      })
+      .refine(({ mode }) => mode !== undefined, { path: ['mode'] })
+      .refine(({ mode, options }) => mode === undefined || options?.depth !== undefined, {
+        path: ['options', 'depth'],
+      }),
+    outputs: {},
   }),
 ];

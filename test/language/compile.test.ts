@@ -132,6 +132,7 @@ test.each([
   'train',
   'evaluate',
   'register',
+  'ruled',
 ])("the snippet for %s without 'with' is what it takes", (kind) => {
   const lines = tweets.split('\n').filter((line) => !/^(on|  schedule):/.test(line));
   const without = [...lines, '  new:', `    uses: ${kind}@1`].join('\n');
@@ -170,9 +171,41 @@ test('more steps, and larger plans, than Temporal can carry are refused', () => 
     "pipeline.yaml:2:1: 'steps' has 5001 steps; expected at most 5000; split the pipeline [limit]\nsteps:\n^~~~~",
   );
   const repeated = Array.from({ length: 50 }, (_, index) => `  s${index}: *step`);
-  const step = `  first: &step { uses: probe@2, with: { any: ${'x'.repeat(25_000)} } }`;
-  expect(messages(['name: p', 'steps:', step, ...repeated].join('\n'))).toBe(
-    'pipeline.yaml:1:1: the compiled plan has 1284857 bytes; expected at most 1048576; split the pipeline [limit]\nname: p\n^',
+  const step = `  first: &step { uses: probe@2, with: { any: ${'x'.repeat(35_000)} } }`;
+  const large = ['name: p', 'steps:', step, ...repeated].join('\n');
+  expect(messages(large)).toBe(
+    'pipeline.yaml:1:1: the compiled plan has 1794866 bytes with its params; expected at most 1572864; split the pipeline [limit]\nname: p\n^',
+  );
+  expect(formatDiagnostics(check({ source: large, catalog }))).toBe(messages(large));
+});
+
+test('a plan of as many small steps as there may be fits', () => {
+  const digest = `sha256:${'0'.repeat(64)}`;
+  const steps = Array.from(
+    { length: 5000 },
+    (_, index) => `  s${index}: { uses: subset@1, with: { dataset: ${digest} } }`,
+  );
+  expect(compile({ source: ['name: p', 'steps:', ...steps].join('\n'), catalog }).ok).toBe(true);
+});
+
+test('thousands of expressions without quotes are all found', () => {
+  const entries = Array.from({ length: 3000 }, (_, index) => `k${index}: \${{ params.p${index} }}`);
+  const source = `name: p\nenv: { ${entries.join(', ')} }\nsteps: { a: { uses: probe@1 } }\n`;
+  const messagesFound = check({ source, catalog }).map(({ message }) => message);
+  expect(messagesFound).toEqual(
+    entries.map(() => 'an expression inside { } or [ ] has to be in double quotes'),
+  );
+});
+
+test('thousands of steps that lack everything get their snippets', () => {
+  const steps = Array.from(
+    { length: 4000 },
+    (_, index) => `  s${index}: { uses: train@1, needs: [none${index}] }`,
+  );
+  const found = check({ source: ['name: p', 'steps:', ...steps].join('\n'), catalog });
+  expect(found.filter(({ rule }) => rule === 'reference')).toHaveLength(4000);
+  expect(found.findLast(({ rule }) => rule === 'missing-key')?.message).toBe(
+    'step \'s3999\' has no \'with\', and train@1 needs one; add with: { model: "${{ steps.s3998.outputs.model }}", task: text-classification, train_dataset: "${{ steps.ID.outputs.dataset }}" }',
   );
 });
 

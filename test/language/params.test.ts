@@ -23,10 +23,16 @@ test.each<[ParamDeclaration, string, JsonValue]>([
   [param('boolean'), 'yes', 'refused'],
   [param('list'), '[1, two, 3.5]', [1, 'two', 3.5]],
   [param('list'), '1, 2', 'refused'],
+  [param('list'), '[&a 1, *a]', [1, 1]],
+  [param('list'), '[!!binary aGk=]', 'refused'],
+  [param('list'), '[{ __proto__: 1 }]', 'refused'],
   [param('string'), '5', '5'],
   [param('string'), '', ''],
   [param('string'), '{a: b', '{a: b'],
   [param('string', { pattern: '^a+$' }), 'b', 'refused'],
+  [param('string', { pattern: '^(a+)+$' }), `${'a'.repeat(10_000)}!`, 'refused'],
+  [param('string', { pattern: '^(a+)+$' }), 'aaa', 'aaa'],
+  [param('string', { pattern: '^\\p{L}.\\u{1F600}$' }), 'é-\u{1F600}', 'é-\u{1F600}'],
   [param('string', { enum: ['cpu', 'gpu'] }), 'gpu', 'gpu'],
 ])('%o from %j is %j', (declaration, text, expected) => {
   const parsed = parseParamText(declaration, text);
@@ -52,6 +58,13 @@ test.each<[ParamDeclaration, string, string]>([
     "param 'p' is 'cud', a string; expected one of cpu, cuda; did you mean 'cuda'?",
   ],
   [param('number'), '', "param 'p' is empty; expected a number"],
+  [param('list'), '*a', "param 'p' is '*a': unknown alias '*a'; expected an anchor '&a' before it"],
+  [param('list'), '[1, 2', "param 'p' is '[1, 2': '[' is not closed; add ']'"],
+  [
+    param('list'),
+    '&a [*a]',
+    "param 'p' is '&a [*a]': alias '*a' stands inside its own anchor '&a'; move one of them out",
+  ],
 ])('%o refuses %j', (declaration, text, message) => {
   expect(parseParamText(declaration, text)).toEqual({ ok: false, message });
 });
@@ -81,7 +94,10 @@ steps: {}
     ['unknown', '7'],
     ['__proto__', '7'],
   ]);
-  expect(readParamTexts(source, new Map([['rows', 'x']])).problems).toEqual([
+  texts.set('rows', 'x');
+  expect(readParamTexts(source, texts).problems).toEqual([
+    "unknown param 'unknown' was given; expected one of rows, rate, name",
+    "unknown param '__proto__' was given; expected one of rows, rate, name",
     "param 'rows' is 'x', a string; expected an integer",
   ]);
 });
