@@ -42,8 +42,9 @@ export async function pipeline(
   const run: RunIdentity = { workflowId: info.workflowId, executionRunId: info.runId };
   let state: RunState = emptyRunState('');
   let changes = 0;
-  const apply = (event: RunEvent): void => {
-    state = reduceRun(state, event);
+  const apply = (...events: readonly RunEvent[]): void => {
+    if (events.length === 0) return;
+    state = reduceRun(state, ...events);
     changes += 1;
   };
   setHandler(stateQuery, () => state, {
@@ -98,10 +99,13 @@ export async function pipeline(
   async function recordEnd(error: unknown): Promise<void> {
     if (isCancellation(error)) {
       await condition(() => Object.values(state.steps).every(({ status }) => status !== 'running'));
-      for (const [step, { status }] of Object.entries(state.steps)) {
-        if (status === 'pending') apply({ kind: 'step-cancelled', step, at: Date.now() });
-      }
-      apply({ kind: 'ended', status: 'cancelled' });
+      const pending = Object.keys(state.steps).filter(
+        (id) => state.steps[id]?.status === 'pending',
+      );
+      apply(...pending.map((step) => ({ kind: 'step-cancelled', step, at: Date.now() }) as const), {
+        kind: 'ended',
+        status: 'cancelled',
+      });
     } else {
       apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
     }

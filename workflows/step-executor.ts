@@ -23,7 +23,7 @@ export interface StepExecutorOptions {
   readonly facts: RunFacts;
   readonly options: PipelineOptions;
   state(): RunState;
-  apply(event: RunEvent): void;
+  apply(...events: readonly RunEvent[]): void;
 }
 
 /** Starts what is ready and turns what activities answer into events. */
@@ -61,20 +61,23 @@ export class StepExecutor {
       let decided = 0;
       // What ends in this round is needed by none of these steps.
       const contexts = this.#contexts();
+      const events: RunEvent[] = [];
       for (const step of ready) {
         if (this.#running.size >= plan.maxParallel) break;
         const admission = admit(step, plan, state(), contexts);
         decided += 1;
         if (admission.kind === 'skip') {
-          apply({ kind: 'step-skipped', step: step.id, note: admission.note });
+          events.push({ kind: 'step-skipped', step: step.id, note: admission.note });
         } else if (admission.kind === 'invalid') {
+          // At once: after a failure nothing new starts.
           this.#invalid(step.id, `if: ${admission.message}`);
         } else {
-          apply({ kind: 'step-started', step: step.id, at: Date.now() });
+          events.push({ kind: 'step-started', step: step.id, at: Date.now() });
           this.#running.add(step.id);
           batch.push(step);
         }
       }
+      apply(...events);
       if (decided === 0) break;
       ready = readySteps(plan, state());
     }
@@ -183,12 +186,14 @@ export class StepExecutor {
       return;
     }
     const { fingerprint } = prepared;
-    apply({ kind: 'step-fingerprinted', step: step.id, fingerprint });
+    const fingerprinted = { kind: 'step-fingerprinted', step: step.id, fingerprint } as const;
+    if (prepared.kind !== 'hit') apply(fingerprinted);
     const answer =
       prepared.kind === 'unverified' ? await verifyHit({ stepId: step.id, fingerprint }) : prepared;
     if (answer.kind === 'hit') {
       this.#running.delete(step.id);
-      apply({ kind: 'step-cached', step: step.id, at: Date.now(), outputs: answer.outputs });
+      const cached = { kind: 'step-cached', step: step.id, outputs: answer.outputs } as const;
+      apply(fingerprinted, { ...cached, at: Date.now() });
       return;
     }
     if (answer.damage !== undefined) this.#damages.set(step.id, answer.damage);

@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import type { Plan, PlanStep, RunState, StepStatus } from '../../plan/plan.ts';
-import { dependentsOf, emptyRunState, readySteps, reduceRun } from '../../plan/run-state.ts';
+import {
+  dependentsOf,
+  emptyRunState,
+  readySteps,
+  reduceRun,
+  type RunEvent,
+} from '../../plan/run-state.ts';
 import { admit, expressionContexts } from '../../plan/scheduling.ts';
 
 const FACTS = { id: 'r', name: 'p', attempt: 1, scheduled_time: '2026-01-01T00:00:00.000Z' };
@@ -120,4 +126,23 @@ test('an invalidated step starts over and keeps its attempt count', () => {
   });
   state = reduceRun(state, { kind: 'step-invalidated', step: 'a', note: 'made again' });
   expect(state.steps['a']).toEqual({ status: 'pending', attempt: 2, note: 'made again' });
+});
+
+test('events at a time give the state that they give one after the other, and change no older one', () => {
+  const of = plan(step('a', []), step('b', ['a']), step('c', []));
+  const events: readonly RunEvent[] = [
+    { kind: 'planned', plan: of },
+    { kind: 'step-started', step: 'a', at: 1 },
+    { kind: 'step-fingerprinted', step: 'a', fingerprint: 'f' },
+    { kind: 'step-cached', step: 'a', at: 2, outputs: { rows: 3 } },
+    { kind: 'step-skipped', step: 'c', note: 'not run' },
+    { kind: 'ended', status: 'completed', outputs: { rows: 3 } },
+  ];
+  const begun = emptyRunState('');
+  const one = events.reduce((state, event) => reduceRun(state, event), begun);
+  expect(reduceRun(begun, ...events)).toEqual(one);
+  const before = reduceRun(begun, ...events.slice(0, 2));
+  reduceRun(before, ...events.slice(2));
+  expect(before.steps['a']).toEqual({ status: 'running', attempt: 1, startedAt: 1 });
+  expect(begun.steps).toEqual({});
 });
