@@ -3,7 +3,7 @@ import { notBuilt } from '../language/step-declaration.ts';
 
 /** Of Hugging Face's TrainingArguments (transformers 5.x, and older names), those that are to come. */
 const NAMES = [
-  ...['lr_scheduler_kwargs', 'optim', 'optim_args', 'label_smoothing_factor', 'bf16', 'fp16'],
+  ...['optim', 'optim_args', 'label_smoothing_factor', 'bf16', 'fp16'],
   ...['gradient_checkpointing', 'gradient_checkpointing_kwargs', 'auto_find_batch_size'],
   ...['eval_strategy', 'evaluation_strategy', 'eval_steps', 'eval_delay', 'eval_on_start'],
   ...['logging_strategy', 'logging_first_step', 'save_strategy', 'save_steps'],

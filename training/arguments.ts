@@ -2,6 +2,15 @@ import { z } from 'zod';
 
 const probability = z.number().min(0).lt(1);
 const count = z.int().min(1);
+/** Source: transformers 5.x, get_polynomial_decay_schedule_with_warmup. */
+export const POLYNOMIAL_END = 1e-7;
+/** The schedulers that an option of lr_scheduler_kwargs is for. */
+const SCHEDULER_OPTIONS = {
+  num_cycles: ['cosine', 'cosine_with_restarts'],
+  power: ['polynomial'],
+  lr_end: ['polynomial'],
+  timescale: ['inverse_sqrt'],
+} as const satisfies { readonly [option: string]: readonly string[] };
 
 /**
  * Hugging Face's TrainingArguments, as far as they are built: names, meanings and defaults of
@@ -51,9 +60,23 @@ export const trainingArgumentsSchema = z
       .default(1)
       .describe('gradients with a larger norm are scaled down to it; 0: never'),
     lr_scheduler_type: z
-      .literal('linear', { error: "only 'linear' is built yet" })
+      .enum([
+        ...['linear', 'cosine', 'cosine_with_restarts', 'polynomial', 'constant'],
+        ...['constant_with_warmup', 'inverse_sqrt'],
+      ] as const)
       .default('linear')
-      .describe('after the warm-up the learning rate falls linearly to 0'),
+      .describe('how the learning rate goes on after the warm-up'),
+    lr_scheduler_kwargs: z
+      .strictObject({
+        num_cycles: z.number().positive().optional(),
+        power: z.number().positive().optional(),
+        lr_end: z.number().min(0).optional(),
+        timescale: z.int().min(1).optional(),
+      })
+      .optional()
+      .describe(
+        'of the scheduler: num_cycles (cosine 0.5, cosine_with_restarts 1), power and lr_end (polynomial 1 and 1e-7), timescale (inverse_sqrt: the warm-up, or 10000)',
+      ),
     warmup_steps: z
       .number()
       .min(0)
@@ -68,6 +91,33 @@ export const trainingArgumentsSchema = z
     logging_steps: count
       .default(10)
       .describe('optimizer steps between two rows of the training history; Hugging Face: 500'),
+  })
+  .refine(
+    ({ lr_scheduler_type: type, warmup_steps, warmup_ratio }) => {
+      return type !== 'constant' || (warmup_steps === 0 && warmup_ratio === undefined);
+    },
+    {
+      path: ['lr_scheduler_type'],
+      error: "'constant' has no warm-up: use 'constant_with_warmup', or remove the warm-up",
+    },
+  )
+  .refine(
+    ({ learning_rate: highest, lr_scheduler_type: type, lr_scheduler_kwargs: options }) => {
+      return type !== 'polynomial' || highest > (options?.lr_end ?? POLYNOMIAL_END);
+    },
+    {
+      path: ['learning_rate'],
+      error: 'expected more than lr_end (1e-7 by default), where the polynomial schedule ends',
+    },
+  )
+  .superRefine(({ lr_scheduler_type: type, lr_scheduler_kwargs: options = {} }, context) => {
+    for (const [key, types] of Object.entries(SCHEDULER_OPTIONS)) {
+      const fitting: readonly string[] = types;
+      if (options[key as keyof typeof options] === undefined || fitting.includes(type)) continue;
+      const path = ['lr_scheduler_kwargs', key];
+      const message = `it is an option of ${fitting.join(' and ')}: remove it, '${type}' has none such`;
+      context.addIssue({ code: 'custom', path, message, input: options });
+    }
   })
   .refine((args) => args.warmup_ratio === undefined || args.warmup_steps === 0, {
     path: ['warmup_ratio'],

@@ -8,7 +8,8 @@ import { dropoutKeys } from './models/dropout-keys.ts';
 import type { Example } from './pass-tensors.ts';
 import type { Predictor } from './prediction.ts';
 import { dataOrder } from './random/data-order.ts';
-import { epochAfter, isEpochEnd, learningRateAt, stepData, type Schedule } from './schedule.ts';
+import { learningRateAt } from './learning-rate.ts';
+import { epochAfter, isEpochEnd, stepData, type Schedule } from './schedule.ts';
 import type { TrainingProgress } from './training-progress.ts';
 import type { TrainingSession } from './training-session.ts';
 
@@ -97,7 +98,7 @@ async function optimizerStep(input: LoopInput, orders: DataOrders, meter: Meter)
   if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
     throw diverged(input, rows, loss, gradNorm);
   }
-  const learningRate = learningRateAt(schedule, progress.step, args.learning_rate);
+  const learningRate = learningRateAt(schedule, progress.step, args);
   const gradientScale = args.max_grad_norm > 0 ? clipScale(args.max_grad_norm, gradNorm) : 1;
   await input.checkpointer?.copied();
   progress.step += 1;

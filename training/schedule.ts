@@ -35,17 +35,6 @@ export function planSchedule(args: TrainingArguments, rows: number): Schedule {
   };
 }
 
-/**
- * Learning rate of the optimizer step that comes after `step` others: it rises linearly from 0 over
- * the warm-up, then falls linearly to 0 at the end.
- * Source: transformers, get_linear_schedule_with_warmup.
- */
-export function learningRateAt(schedule: Schedule, step: number, highest: number): number {
-  const { totalSteps, warmupSteps } = schedule;
-  if (step < warmupSteps) return (highest * step) / Math.max(1, warmupSteps);
-  return highest * Math.max(0, (totalSteps - step) / Math.max(1, totalSteps - warmupSteps));
-}
-
 /** Where an optimizer step lies in the data: its rows are [start, end) of the epoch's order. */
 export interface StepData {
   /** From 0. */

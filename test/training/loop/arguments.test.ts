@@ -22,7 +22,22 @@ test('every default is the one of Hugging Face, but for logging_steps', () => {
 
 test.each([
   [{ learning_rates: 1 }, 'Unrecognized key: "learning_rates"'],
-  [{ lr_scheduler_type: 'cosine' }, "only 'linear' is built yet"],
+  [
+    { lr_scheduler_type: 'constant', warmup_steps: 3 },
+    "'constant' has no warm-up: use 'constant_with_warmup', or remove the warm-up",
+  ],
+  [
+    { lr_scheduler_type: 'polynomial', learning_rate: 1e-7 },
+    'expected more than lr_end (1e-7 by default), where the polynomial schedule ends',
+  ],
+  [
+    { lr_scheduler_kwargs: { num_cycles: 2 } },
+    "it is an option of cosine and cosine_with_restarts: remove it, 'linear' has none such",
+  ],
+  [
+    { lr_scheduler_type: 'cosine', lr_scheduler_kwargs: { power: 2 } },
+    "it is an option of polynomial: remove it, 'cosine' has none such",
+  ],
   [{ max_steps: 0 }, 'expected -1 (no limit) or at least 1'],
   [{ warmup_steps: 1.5 }, 'expected an integer, or below 1'],
   [

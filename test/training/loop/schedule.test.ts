@@ -3,13 +3,7 @@ import {
   trainingArgumentsSchema,
   type TrainingArgumentsInput,
 } from '../../../training/arguments.ts';
-import {
-  epochAfter,
-  isEpochEnd,
-  learningRateAt,
-  planSchedule,
-  stepData,
-} from '../../../training/schedule.ts';
+import { epochAfter, isEpochEnd, planSchedule, stepData } from '../../../training/schedule.ts';
 
 const plan = (args: TrainingArgumentsInput, rows: number) =>
   planSchedule(trainingArgumentsSchema.parse(args), rows);
@@ -47,12 +41,6 @@ test.each([
   },
 ])('plans $rows rows with $args', ({ args, rows, ...expected }) => {
   expect(plan(args, rows)).toMatchObject(expected);
-});
-
-test('the learning rate rises over the warm-up and falls to 0 at the end', () => {
-  const schedule = plan({ max_steps: 8, warmup_steps: 2 }, 100);
-  const rates = Array.from({ length: 9 }, (_, step) => learningRateAt(schedule, step, 6));
-  expect(rates).toEqual([0, 3, 6, 5, 4, 3, 2, 1, 0]);
 });
 
 test("an epoch's last step is shorter, and nothing carries over", () => {
