@@ -1,7 +1,7 @@
 import { closest } from '../language/suggestion.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
-import { GPT2_CONFIG_KEYS } from '../training/models/config-keys.ts';
+import { GPT2_CONFIG_KEYS, OTHER_NAMES } from '../training/models/config-keys.ts';
 
 /**
  * A model's config.json with overrides. Labels are told by `num_labels`, which stands for the names
@@ -12,9 +12,10 @@ import { GPT2_CONFIG_KEYS } from '../training/models/config-keys.ts';
  */
 export function overriddenConfig(config: JsonObject, overrides: JsonObject): JsonObject {
   const { num_labels: count, ...rest } = { ...config, ...overrides };
-  const told = count === undefined || rest['id2label'] !== undefined ? {} : { num_labels: count };
-  const names = labelNames(overrides) ?? labelNames(told);
-  if (names === undefined) return rest;
+  const names = labelNames(overrides);
+  if (names === undefined && rest['id2label'] !== undefined) return rest;
+  // A source's own number stays as it is, for whoever reads the config to judge.
+  if (names === undefined) return count === undefined ? rest : { ...rest, num_labels: count };
   return {
     ...rest,
     id2label: Object.fromEntries(names.entries()),
@@ -26,7 +27,10 @@ export function overriddenConfig(config: JsonObject, overrides: JsonObject): Jso
 export function requireKnownKeys(overrides: JsonObject): void {
   const key = Object.keys(overrides).find((name) => !GPT2_CONFIG_KEYS.includes(name));
   if (key === undefined) return;
-  const near = closest(key, GPT2_CONFIG_KEYS);
+  const canonical = Object.hasOwn(OTHER_NAMES, key)
+    ? OTHER_NAMES[key as keyof typeof OTHER_NAMES]
+    : undefined;
+  const near = canonical ?? closest(key, GPT2_CONFIG_KEYS);
   const remedy =
     near === undefined
       ? `the keys there are: ${GPT2_CONFIG_KEYS.join(', ')}`

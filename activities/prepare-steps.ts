@@ -9,7 +9,9 @@ import { recordRun } from './record-run.ts';
 import { sizeOfResult, verifiedAnswer } from './verify-hit.ts';
 
 /** A result of more bytes is verified by an activity of its own. */
-const VERIFIED_AT_ONCE_BYTES = 4 * 2 ** 20;
+const LARGE_BYTES = 4 * 2 ** 20;
+/** So is every result after this many bytes of others. */
+const BYTES_A_CALL = 64 * 2 ** 20;
 
 /** Fingerprints of steps about to start, and what the cache holds for them. */
 export async function prepareSteps(
@@ -18,7 +20,8 @@ export async function prepareSteps(
 ): Promise<PrepareResult> {
   try {
     const { run, state } = input;
-    const steps = await Promise.all(input.steps.map((step) => prepare(dependencies, step)));
+    const budget = { bytes: BYTES_A_CALL };
+    const steps = await Promise.all(input.steps.map((step) => prepare(dependencies, step, budget)));
     await recordRun(dependencies, { run, state });
     return { steps };
   } catch (error) {
@@ -29,6 +32,7 @@ export async function prepareSteps(
 async function prepare(
   { store, catalog }: ActivityDependencies,
   request: PrepareRequest,
+  budget: { bytes: number },
 ): Promise<PreparedStep> {
   const { stepId, kind, version, revision, upstream, force } = request;
   const step = declarationOf(catalog, request);
@@ -43,8 +47,11 @@ async function prepare(
     });
     if (force || step.effect === 'external') return { kind: 'miss', stepId, fingerprint: digest };
     const found = await lookUp(store, digest);
-    if (found.hit && (await sizeOfResult(store, found.entry)) > VERIFIED_AT_ONCE_BYTES) {
-      return { kind: 'unverified', stepId, fingerprint: digest };
+    if (found.hit) {
+      const size = await sizeOfResult(store, found.entry);
+      budget.bytes -= size;
+      const isMuch = size > LARGE_BYTES || budget.bytes < 0;
+      if (isMuch) return { kind: 'unverified', stepId, fingerprint: digest };
     }
     return await verifiedAnswer(store, stepId, digest, found);
   } catch (error) {

@@ -139,6 +139,12 @@ async function pendingSteps(
   states: RunState['steps'],
 ): Promise<Pending> {
   const pending: Pending = { live: {}, steps: { ...states }, waiting: [] };
+  const served = new Map<string, Promise<boolean>>();
+  const isServed = (queue: string): Promise<boolean> => {
+    const known = served.get(queue) ?? hasWorker(connected, queue, 'activity');
+    served.set(queue, known);
+    return known;
+  };
   for (const activity of raw.pendingActivities ?? []) {
     const step = stepOfActivity(activity.activityId ?? '');
     const state = states[step];
@@ -155,9 +161,9 @@ async function pendingSteps(
     };
     const queue = activity.activityOptions?.taskQueue?.name;
     if (!queue || !waitsLong(activity)) continue;
-    const isServed = await hasWorker(connected, queue, 'activity');
-    if (!isServed) pending.waiting.push({ step, queue });
-    const note = isServed ? queuedNote(queue) : waitingNote(queue);
+    const hasOne = await isServed(queue);
+    if (!hasOne) pending.waiting.push({ step, queue });
+    const note = hasOne ? queuedNote(queue) : waitingNote(queue);
     pending.steps[step] = { ...state, note };
   }
   const { scheduledTime, startedTime } = raw.pendingWorkflowTask ?? {};

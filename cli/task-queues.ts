@@ -1,4 +1,4 @@
-import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { CONTROL_QUEUE, PIPELINE_WORKFLOW, WORK_QUEUE } from '../plan/names.ts';
 import type { Connected } from './connection.ts';
 
@@ -46,12 +46,25 @@ async function hasBusyWorker({ client }: Connected, queue: string): Promise<bool
   const query = `WorkflowType = '${PIPELINE_WORKFLOW}' AND ExecutionStatus = 'Running'`;
   let runs = 0;
   for await (const { workflowId } of client.workflow.list({ query })) {
-    const { raw } = await client.workflow.getHandle(workflowId).describe();
-    if ((raw.pendingActivities ?? []).some((activity) => isWorkOn(activity, queue))) return true;
+    const activities = await pendingActivities(client, workflowId);
+    if (activities.some((activity) => isWorkOn(activity, queue))) return true;
     runs += 1;
     if (runs === MAX_RUNS) break;
   }
   return false;
+}
+
+/** None of a run that has been deleted since it was listed. */
+async function pendingActivities(
+  client: Connected['client'],
+  id: string,
+): Promise<readonly PendingActivity[]> {
+  try {
+    return (await client.workflow.getHandle(id).describe()).raw.pendingActivities ?? [];
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return [];
+    throw error;
+  }
 }
 
 type PendingActivity = NonNullable<

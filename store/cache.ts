@@ -51,8 +51,9 @@ interface Producer {
 export async function lookUp(store: Store, fingerprint: string): Promise<LookUp> {
   const found = await getRecord<CacheEntry>(store, cacheRef(fingerprint));
   if (found === undefined || !isEntry(found.record)) {
-    const reason = 'no result with this fingerprint yet';
-    return { hit: false, reason, isDamaged: found !== undefined };
+    return found === undefined
+      ? { hit: false, reason: 'no result with this fingerprint yet', isDamaged: false }
+      : { hit: false, reason: 'its record in the store is damaged', isDamaged: true };
   }
   const reason = await incompleteness(store, found.record);
   return reason === undefined

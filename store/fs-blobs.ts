@@ -22,6 +22,8 @@ interface StoredBlob {
   readonly size: number;
 }
 
+type Announce = (digest: BlobDigest) => Promise<void>;
+
 /**
  * Immutable blobs below `blobs/sha256/`, named by their digest. A blob appears whole or not at all:
  * it is written to `tmp/`, fsynced, and renamed.
@@ -35,9 +37,10 @@ export class FsBlobs {
     this.#root = root;
   }
 
-  async put(bytes: Uint8Array): Promise<StoredBlob> {
+  async put(bytes: Uint8Array, announce?: Announce): Promise<StoredBlob> {
     const hash = createHash('sha256').update(bytes);
     const blob: StoredBlob = { digest: `sha256:${hash.digest('hex')}`, size: bytes.byteLength };
+    await announce?.(blob.digest);
     if (await this.#refresh(blob)) return blob;
     await withTemporaryFile(this.#root, async (file, path) => {
       await file.writeFile(bytes);
@@ -46,10 +49,7 @@ export class FsBlobs {
     return blob;
   }
 
-  async putFile(
-    source: string,
-    announce?: (digest: BlobDigest) => Promise<void>,
-  ): Promise<StoredBlob> {
+  async putFile(source: string, announce?: Announce): Promise<StoredBlob> {
     const input = await openSource(source);
     try {
       return await withTemporaryFile(this.#root, async (file, path) => {

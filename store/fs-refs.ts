@@ -154,7 +154,7 @@ export class FsRefs {
         const content = parseContent(text);
         return await use(
           content === undefined
-            ? { number, file, content: await contentBefore(folder, number), damage: damageOf(path) }
+            ? { number, file, ...(await damaged(folder, number)) }
             : { number, file, content },
         );
       } finally {
@@ -238,19 +238,29 @@ function parseContent(text: string): Content | undefined {
   }
 }
 
-/** The content of the last readable generation below `number`; as of a deleted ref without one. */
-async function contentBefore(folder: string, number: number): Promise<Content> {
+/**
+ * What stands for a damaged generation: the last readable one below it, or else none, as of a deleted
+ * ref.
+ */
+async function damaged(
+  folder: string,
+  number: number,
+): Promise<{ readonly content: Content; readonly damage: string }> {
+  const path = join(folder, String(number));
   const below = (await listGenerations(folder)).filter((other) => other < number);
   for (const other of below.sort((a, b) => b - a)) {
     const text = await readFile(join(folder, String(other)), 'utf8').catch(() => '');
     const content = parseContent(text);
-    if (content !== undefined) return content;
+    if (content === undefined) continue;
+    const damage =
+      `${path} is damaged, and only the value before it can be read: check the disk; to go on with ` +
+      'that value, stop all workers and remove the damaged file';
+    return { content, damage };
   }
-  return { deleted: true };
-}
-
-function damageOf(path: string): string {
-  return `${path} is damaged, and only the value before it can be read: check the disk`;
+  const damage =
+    `${path} is damaged, and no value before it can be read: check the disk; bring the file back ` +
+    'from a backup, or stop all workers and remove it to begin anew';
+  return { content: { deleted: true }, damage };
 }
 
 /** Folders below `refs/PATH` that hold generations, relative to `refs/`. */

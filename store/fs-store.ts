@@ -18,7 +18,7 @@ export async function openFsStore(root: string): Promise<Store> {
   const refs = new FsRefs(root);
   return {
     url: `file:${root}`,
-    putBlob: (bytes) => blobs.put(bytes),
+    putBlob: (bytes, announce) => blobs.put(bytes, announce),
     putFile: (path, announce) => blobs.putFile(path, announce),
     getBlob: (digest) => blobs.get(digest),
     getFile: (digest) => blobs.getFile(digest),

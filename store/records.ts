@@ -33,10 +33,7 @@ export async function getRecord<T>(
 export async function requireUndamaged(store: Store, ref: string): Promise<void> {
   const found = await store.getRef(ref);
   if (found?.damage === undefined) return;
-  throw new Failure(
-    'CorruptArtifact',
-    `${found.damage}; to go on with that one, stop all workers and remove the damaged file`,
-  );
+  throw new Failure('CorruptArtifact', found.damage);
 }
 
 /** `Store.swapRef` for a record, whose properties hold JSON only. */

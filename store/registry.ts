@@ -27,8 +27,8 @@ export interface ModelVersion {
   /** From 1. */
   readonly version: number;
   readonly model: ArtifactDigest;
-  /** The report that was registered with it last. */
-  readonly evaluation?: ArtifactDigest;
+  /** The reports that were registered with it, the newest last. */
+  readonly evaluations: readonly ({ readonly report: ArtifactDigest } & StepOfRun)[];
   readonly lineage: JsonValue;
   readonly registeredBy: StepOfRun;
   /** Milliseconds since the epoch. */
@@ -71,8 +71,8 @@ export interface ResolvedModel {
 
 /**
  * Registers a model's next version under a name, or finds the version that has this very model,
- * which then has the newer report. The same step of the same submission moves an alias once: a late
- * retry does not take it back from a version that was promoted since.
+ * which then has one more report. The same step of the same submission adds a report and moves an
+ * alias once: a late retry takes nothing back from what was registered since.
  *
  * @throws InvalidInput for a bad name or alias, or when `model` is no model
  */
@@ -91,10 +91,8 @@ export async function register(
   const record = await updateRecord<RegisteredModel>(store, modelRef(name), (current) => {
     const registered = current ?? { name, versions: [], aliases: {} };
     existing = registered.versions.some((version) => version.model === model);
-    const added = existing
-      ? withReport(registered, registration)
-      : addVersion(registered, registration);
-    return promote(added, registration);
+    const added = existing ? registered : addVersion(registered, registration);
+    return promote(withReport(added, registration), registration);
   });
   const { version } = record.versions.find((candidate) => candidate.model === model)!;
   return { version, aliases: aliasesOf(record, version), existing };
@@ -130,12 +128,12 @@ export async function listModels(store: Store): Promise<readonly RegisteredModel
 
 function addVersion(
   current: RegisteredModel,
-  { model, evaluation, lineage, run, execution, step }: Registration,
+  { model, lineage, run, execution, step }: Registration,
 ): RegisteredModel {
   const version: ModelVersion = {
     version: current.versions.length + 1,
     model,
-    ...(evaluation === undefined ? {} : { evaluation }),
+    evaluations: [],
     lineage: lineage ?? null,
     registeredBy: { run, execution, step },
     createdAt: Date.now(),
@@ -146,13 +144,14 @@ function addVersion(
 
 function withReport(
   current: RegisteredModel,
-  { model, evaluation }: Registration,
+  { model, evaluation: report, run, execution, step }: Registration,
 ): RegisteredModel {
-  if (evaluation === undefined) return current;
-  const versions = current.versions.map((version) =>
-    version.model === model ? { ...version, evaluation } : version,
-  );
-  return { ...current, versions };
+  const version = current.versions.find((candidate) => candidate.model === model)!;
+  const { evaluations } = version;
+  const isDone = evaluations.some((each) => each.execution === execution && each.step === step);
+  if (report === undefined || isDone) return current;
+  const reported = { ...version, evaluations: [...evaluations, { report, run, execution, step }] };
+  return replaced(current, version, reported);
 }
 
 function promote(
@@ -168,11 +167,17 @@ function promote(
   if (isDone) return current;
   const promotions = [...version.promotions, { alias, run, execution, step }];
   const promoted = { ...version, promotions };
-  return {
-    ...current,
-    versions: current.versions.map((candidate) => (candidate === version ? promoted : candidate)),
-    aliases: { ...current.aliases, [alias]: version.version },
-  };
+  const aliases = { ...current.aliases, [alias]: version.version };
+  return { ...replaced(current, version, promoted), aliases };
+}
+
+function replaced(
+  current: RegisteredModel,
+  version: ModelVersion,
+  by: ModelVersion,
+): RegisteredModel {
+  const versions = current.versions.map((candidate) => (candidate === version ? by : candidate));
+  return { ...current, versions };
 }
 
 function versionNumber(model: RegisteredModel, selector: string | undefined): number | undefined {

@@ -40,11 +40,17 @@ export interface Store {
   /** The URL that opens this store again in another process. */
   readonly url: string;
 
-  putBlob(bytes: Uint8Array): Promise<{ digest: BlobDigest; size: number }>;
   /**
-   * Copies the file in; the source stays. Never holds it whole in memory.
    * @param announce is told the digest before the blob is there: whoever is killed in between knows
    *   what to look for
+   */
+  putBlob(
+    bytes: Uint8Array,
+    announce?: (digest: BlobDigest) => Promise<void>,
+  ): Promise<{ digest: BlobDigest; size: number }>;
+  /**
+   * Copies the file in; the source stays. Never holds it whole in memory.
+   * @param announce as of putBlob
    * @throws NotFound when there is no such file
    */
   putFile(

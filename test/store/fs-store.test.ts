@@ -110,7 +110,11 @@ describe('of a ref whose bytes are damaged', () => {
     return { store, path };
   };
   const damage = (path: string): string =>
-    `${path} is damaged, and only the value before it can be read: check the disk`;
+    `${path} is damaged, and only the value before it can be read: check the disk; to go on with ` +
+    'that value, stop all workers and remove the damaged file';
+  const loss = (path: string): string =>
+    `${path} is damaged, and no value before it can be read: check the disk; bring the file back ` +
+    'from a backup, or stop all workers and remove it to begin anew';
 
   test('the value before it counts, and who reads it is told', async () => {
     const { store, path } = await damaged(3);
@@ -126,7 +130,7 @@ describe('of a ref whose bytes are damaged', () => {
     for (const expected of [undefined, '1']) {
       const { store, path } = await damaged(1);
       expect(await store.getRef('metrics')).toEqual({
-        ...{ value: null, version: '1', damage: damage(path) },
+        ...{ value: null, version: '1', damage: loss(path) },
       });
       expect(await getRecord(store, 'metrics')).toBeUndefined();
       expect(await store.listRefs('')).toEqual([]);
@@ -138,8 +142,7 @@ describe('of a ref whose bytes are damaged', () => {
   test('no model is registered over it', async () => {
     const { store, path } = await damaged(2);
     expect(await failureOf(requireUndamaged(store, 'metrics'))).toBe(
-      `CorruptArtifact: ${damage(path)}; to go on with that one, stop all workers and remove the ` +
-        'damaged file',
+      `CorruptArtifact: ${damage(path)}`,
     );
   });
 });

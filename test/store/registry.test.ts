@@ -45,7 +45,12 @@ test('each model gets the next version, and the alias moves to it', async () => 
         {
           version: 1,
           model: first.model,
-          evaluation: first.evaluation,
+          evaluations: [
+            {
+              report: first.evaluation,
+              ...{ run: 'nightly', execution: 'nightly, monday', step: 'publish' },
+            },
+          ],
           lineage,
           registeredBy: { run: 'nightly', execution: 'nightly, monday', step: 'publish' },
           createdAt: expect.any(Number),
@@ -56,6 +61,7 @@ test('each model gets the next version, and the alias moves to it', async () => 
         {
           version: 2,
           model: second.model,
+          evaluations: [],
           lineage: null,
           registeredBy: { run: 'nightly-2', execution: 'nightly-2, monday', step: 'publish' },
           createdAt: expect.any(Number),
@@ -97,20 +103,19 @@ test('another submission of the same run takes the alias back, too', async () =>
   expect(again).toEqual({ version: 1, aliases: ['champion'], existing: true });
 });
 
-test('a model that is registered again has the newer report', async () => {
-  const reportOf = async (text: string): Promise<ArtifactDigest | undefined> => {
-    const { version } = await resolveModel(store, text);
-    return version.evaluation;
+test('a model that is registered again has one more report; a late retry adds none', async () => {
+  const reports = async (): Promise<readonly ArtifactDigest[]> => {
+    const { version } = await resolveModel(store, 'tweets@1');
+    return version.evaluations.map(({ report }) => report);
   };
   const [older, newer] = [await modelOf('older'), await modelOf('newer')];
   await register(store, await registrationOf('a'));
-  expect(await reportOf('tweets@1')).toBeUndefined();
-  for (const evaluation of [older, newer]) {
-    await register(store, await registrationOf('a', { evaluation }));
-    expect(await reportOf('tweets@1')).toBe(evaluation);
-  }
-  await register(store, await registrationOf('a'));
-  expect(await reportOf('tweets@1')).toBe(newer);
+  expect(await reports()).toEqual([]);
+  const monday = await registrationOf('a', { evaluation: older });
+  await register(store, monday);
+  await register(store, { ...monday, evaluation: newer, execution: 'nightly, tuesday' });
+  await register(store, monday);
+  expect(await reports()).toEqual([older, newer]);
 });
 
 test('a late retry of the same step does not take the alias back', async () => {

@@ -22,13 +22,15 @@ export interface PublishedCheckpoint {
 /** How many checkpoints of a training are kept: the newest, and one for when it is damaged. */
 const SAVE_TOTAL_LIMIT = 2;
 const SWAP_ATTEMPTS = 20;
+/** Longer than a checkpoint takes from its first blob in the store to its publication. */
+const UNFINISHED_MS = 15 * 60_000;
 export const CHECKPOINT_TYPE = 'checkpoint';
 
 const digestSchema = z.string().refine(isDigest) as unknown as z.ZodType<BlobDigest>;
 const refSchema = z.object({
   checkpoints: z.array(z.object({ manifest: digestSchema, step: z.int().min(0) })),
   /** Blobs of a checkpoint that is being stored: what a killed writer leaves behind. */
-  unfinished: z.array(digestSchema).default([]),
+  unfinished: z.array(z.object({ digest: digestSchema, announcedAt: z.number() })).default([]),
 });
 type TrainingRef = z.output<typeof refSchema>;
 
@@ -54,19 +56,34 @@ function contentOf(ref: RefValue | undefined): TrainingRef {
 export async function announceBlob(store: Store, key: string, digest: BlobDigest): Promise<void> {
   await changeRef(store, key, (content) => ({
     ...content,
-    unfinished: [...content.unfinished.filter((other) => other !== digest), digest],
+    unfinished: [
+      ...content.unfinished.filter((other) => other.digest !== digest),
+      { digest, announcedAt: Date.now() },
+    ],
   }));
 }
 
-/** Deletes what killed writers left behind of checkpoints that were never published. */
-export async function sweepUnfinished(store: Store, key: string): Promise<void> {
-  const { checkpoints, unfinished } = contentOf(await store.getRef(checkpointRef(key)));
-  if (unfinished.length === 0) return;
-  const kept = await blobsOf(store, checkpoints);
-  for (const digest of unfinished) if (!kept.has(digest)) await store.deleteBlob(digest);
-  await changeRef(store, key, (content) => ({
-    ...content,
-    unfinished: content.unfinished.filter((digest) => !unfinished.includes(digest)),
+/**
+ * Deletes what killed writers left behind of checkpoints that were never published. A writer that
+ * lives may be of another run that trains the same: it gets the time to publish.
+ *
+ * @param age of what is deleted, at least; 0 when nobody needs a checkpoint any more
+ */
+export async function sweepUnfinished(
+  store: Store,
+  key: string,
+  age = UNFINISHED_MS,
+): Promise<void> {
+  const content = contentOf(await store.getRef(checkpointRef(key)));
+  const latest = Date.now() - age;
+  const old = content.unfinished.filter(({ announcedAt }) => announcedAt <= latest);
+  if (old.length === 0) return;
+  const digests = new Set(old.map(({ digest }) => digest));
+  const kept = await blobsOf(store, content.checkpoints);
+  for (const digest of digests) if (!kept.has(digest)) await store.deleteBlob(digest);
+  await changeRef(store, key, (current) => ({
+    ...current,
+    unfinished: current.unfinished.filter(({ digest }) => !digests.has(digest)),
   }));
 }
 
@@ -104,16 +121,20 @@ export async function publishCheckpoint(
   rejected: ReadonlySet<ArtifactDigest>,
 ): Promise<PublishedCheckpoint> {
   const json = canonicalJson(manifest as unknown as JsonValue);
-  const { digest } = await store.putBlob(new TextEncoder().encode(json));
+  const announce = (blob: BlobDigest): Promise<void> => announceBlob(store, key, blob);
+  const { digest } = await store.putBlob(new TextEncoder().encode(json), announce);
   const published = { manifest: digest, step };
-  const stored = new Set(manifest.files.map((file) => file.digest));
+  const stored = new Set([digest, ...manifest.files.map((file) => file.digest)]);
   let kept: readonly PublishedCheckpoint[] = [];
   const before = await changeRef(store, key, ({ checkpoints, unfinished }) => {
     const others = checkpoints.filter(
       (entry) => entry.manifest !== digest && !rejected.has(entry.manifest),
     );
     kept = [published, ...others].sort((a, b) => b.step - a.step).slice(0, SAVE_TOTAL_LIMIT);
-    return { checkpoints: [...kept], unfinished: unfinished.filter((blob) => !stored.has(blob)) };
+    return {
+      checkpoints: [...kept],
+      unfinished: unfinished.filter((blob) => !stored.has(blob.digest)),
+    };
   });
   await deleteSuperseded(store, kept, [published, ...before.checkpoints]);
   return published;
@@ -121,7 +142,7 @@ export async function publishCheckpoint(
 
 /** Deletes all checkpoints of a training: after its model is stored. */
 export async function pruneCheckpoints(store: Store, key: string): Promise<void> {
-  await sweepUnfinished(store, key);
+  await sweepUnfinished(store, key, 0);
   const known = await listCheckpoints(store, key);
   await store.deleteRef(checkpointRef(key));
   await deleteSuperseded(store, [], known);

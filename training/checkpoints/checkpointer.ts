@@ -204,14 +204,15 @@ export class Checkpointer {
   async #publish(folder: string, progress: TrainingProgress): Promise<void> {
     const { store, key } = this.#options;
     const files: ArtifactFile[] = [];
+    const announce = (digest: BlobDigest): Promise<void> => announceBlob(store, key, digest);
     for (const [index, { path }] of stateSegments(this.#state).entries()) {
       const copy = join(folder, String(index));
-      const announce = (digest: BlobDigest): Promise<void> => announceBlob(store, key, digest);
       files.push({ path, ...(await store.putFile(copy, announce)) });
       await rm(copy);
     }
     const json = canonicalJson(progress);
-    files.push({ path: PROGRESS_PATH, ...(await store.putBlob(new TextEncoder().encode(json))) });
+    const progressBlob = await store.putBlob(new TextEncoder().encode(json), announce);
+    files.push({ path: PROGRESS_PATH, ...progressBlob });
     files.sort((a, b) => (a.path < b.path ? -1 : 1));
     const metadata: JsonObject = {
       step: progress.step,

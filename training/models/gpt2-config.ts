@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Failure } from '../../plan/failures.ts';
+import { OTHER_NAMES } from './config-keys.ts';
 
 const probability = z.number().min(0).lt(1);
 const count = z.int().min(1);
@@ -51,14 +52,6 @@ export type Gpt2Config = Omit<
   /** Classes, from `id2label` or else `num_labels`; at least 2. */
   readonly num_labels: number;
 };
-
-/** Names that Hugging Face takes for these fields, too. Source: GPT2Config.attribute_map. */
-const OTHER_NAMES = {
-  hidden_size: 'n_embd',
-  max_position_embeddings: 'n_positions',
-  num_attention_heads: 'n_head',
-  num_hidden_layers: 'n_layer',
-} as const satisfies { readonly [name: string]: keyof Gpt2Fields };
 
 /** What a person can do about a field that has a value we do not compute. */
 const REMEDIES: { readonly [field: string]: string } = {
