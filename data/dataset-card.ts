@@ -2,7 +2,9 @@ import { parse } from 'yaml';
 import type { YAMLParseError } from 'yaml';
 import { z } from 'zod';
 import { Failure } from '../plan/failures.ts';
-import { mayBeData, splitFiles } from './split-files.ts';
+import { formatOfName } from './formats.ts';
+import type { Format } from './formats.ts';
+import { hasWildcard, mayBeData, splitFiles } from './split-files.ts';
 import type { SplitFiles, SplitFilesOptions } from './split-files.ts';
 import { checkSplitName } from './split.ts';
 import { quotedList } from './wording.ts';
@@ -20,47 +22,61 @@ const cardSchema = z.object({ configs: z.array(configSchema).nullish() });
 
 type Config = z.infer<typeof configSchema>;
 
+type Harmless = Readonly<Record<string, readonly unknown[]>>;
+
+const ANY_OPTIONS: Harmless = { features: [null] };
+const TEXT_OPTIONS: Harmless = {
+  ...ANY_OPTIONS,
+  encoding: [null, 'utf-8', 'utf8', 'UTF-8', 'UTF8', 'utf-8-sig'],
+  encoding_errors: [null, 'strict'],
+};
+const JSON_OPTIONS: Harmless = { ...TEXT_OPTIONS, field: [null] };
+const CSV_OPTIONS: Harmless = {
+  ...TEXT_OPTIONS,
+  column_names: [null],
+  comment: [null],
+  decimal: ['.'],
+  dialect: [null],
+  doublequote: [true],
+  error_bad_lines: [true],
+  escapechar: [null],
+  false_values: [null],
+  header: ['infer', 0],
+  index_col: [null],
+  lineterminator: [null, '\n'],
+  na_values: [null],
+  names: [null],
+  nrows: [null],
+  on_bad_lines: ['error'],
+  quotechar: ['"'],
+  quoting: [0],
+  skip_blank_lines: [true],
+  skipfooter: [0],
+  skipinitialspace: [false],
+  skiprows: [null, 0],
+  thousands: [null],
+  true_values: [null],
+};
+
 /**
  * Options of Hugging Face's loaders that change the rows, each with the values that change nothing
- * here. Options for speed, and keys that no loader knows, are not among them.
+ * here. Options for speed, and keys that the format's loader does not know, are not among them.
  *
- * Source: CsvConfig, JsonConfig and ParquetConfig of `datasets` 5.2.0.
+ * Source: CsvConfig, JsonConfig, ParquetConfig and ArrowConfig of `datasets` 5.2.0.
  */
-const UNSUPPORTED: ReadonlyMap<string, readonly unknown[]> = new Map<string, readonly unknown[]>([
-  ['column_names', [null]],
-  ['comment', [null]],
-  ['decimal', ['.']],
-  ['dialect', [null]],
-  ['doublequote', [true]],
-  ['encoding', [null, 'utf-8', 'utf8', 'UTF-8', 'UTF8', 'utf-8-sig']],
-  ['encoding_errors', [null, 'strict']],
-  ['error_bad_lines', [true]],
-  ['escapechar', [null]],
-  ['false_values', [null]],
-  ['features', [null]],
-  ['field', [null]],
-  ['filters', [null]],
-  ['header', ['infer', 0]],
-  ['index_col', [null]],
-  ['lineterminator', [null, '\n']],
-  ['na_values', [null]],
-  ['names', [null]],
-  ['nrows', [null]],
-  ['on_bad_lines', ['error']],
-  ['quotechar', ['"']],
-  ['quoting', [0]],
-  ['skip_blank_lines', [true]],
-  ['skipfooter', [0]],
-  ['skipinitialspace', [false]],
-  ['skiprows', [null, 0]],
-  ['thousands', [null]],
-  ['true_values', [null]],
-]);
+const UNSUPPORTED: Readonly<Record<Format, Harmless>> = {
+  parquet: { ...ANY_OPTIONS, filters: [null] },
+  jsonl: JSON_OPTIONS,
+  json: JSON_OPTIONS,
+  csv: CSV_OPTIONS,
+  tsv: CSV_OPTIONS,
+  arrow: ANY_OPTIONS,
+};
 
 /** How a data set's card says its files are to be read. */
 export interface CardReading {
   readonly splits: SplitFiles;
-  /** Between the fields of csv and tsv files; undefined where the card does not say. */
+  /** Between the fields of csv and tsv files; undefined where there are none, or it is not said. */
   readonly separator: string | undefined;
 }
 
@@ -75,7 +91,7 @@ export interface CardReading {
  * @param names of the source's files, sorted
  * @returns undefined when the card has no configurations
  * @throws InvalidInput when there are several configurations and no default, when the files are
- * missing, or when an option is not supported
+ * missing, or when an option of their format is not supported
  */
 export function readCard(
   source: string,
@@ -86,11 +102,21 @@ export function readCard(
   const configs = configsOf(source, card);
   if (configs.length === 0) return undefined;
   const config = chosenConfig(source, configs);
-  checkOptions(source, config);
-  return {
-    splits: splitsOf(source, config, names, options),
-    separator: separatorOf(source, config),
-  };
+  const splits = splitsOf(source, config, names, options);
+  const formats = formatsOf(splits, options);
+  for (const format of formats) checkOptions(source, config, format);
+  const isCsv = formats.has('csv') || formats.has('tsv');
+  return { splits, separator: isCsv ? separatorOf(source, config) : undefined };
+}
+
+/** The formats that files will be read as. */
+function formatsOf(
+  splits: SplitFiles,
+  { format = 'auto' }: SplitFilesOptions,
+): ReadonlySet<Format> {
+  if (format !== 'auto') return new Set([format]);
+  const found = [...splits.values()].flat().map(formatOfName);
+  return new Set(found.filter((known) => known !== undefined));
 }
 
 /** The configurations of a card; none where it says nothing of files. */
@@ -137,10 +163,9 @@ function chosenConfig(source: string, configs: readonly Config[]): Config {
   );
 }
 
-function checkOptions(source: string, config: Config): void {
-  for (const [key, value] of Object.entries(config)) {
-    const harmless = UNSUPPORTED.get(key);
-    if (harmless === undefined || harmless.includes(value)) continue;
+function checkOptions(source: string, config: Config, format: Format): void {
+  for (const [key, harmless] of Object.entries(UNSUPPORTED[format])) {
+    if (!Object.hasOwn(config, key) || harmless.includes(config[key])) continue;
     throw wrongCard(source, `sets ${key} for "${config.config_name}", which is not supported`);
   }
 }
@@ -201,15 +226,10 @@ function filesOf(source: string, files: DataFiles, names: readonly string[]): Sp
   return splits;
 }
 
-/** Wildcards pass over files that are no data; a file that is named is data, whatever it is called. */
+/** Wildcards pass over files that are no data; what is named is data, whatever it is called. */
 function filesFitting(glob: string, names: readonly string[]): readonly string[] {
   const pattern = toPattern(glob);
-  const fitting = names.filter((name) => pattern.test(name));
-  return hasWildcard(glob) ? fitting.filter(mayBeData) : fitting;
-}
-
-function hasWildcard(glob: string): boolean {
-  return /[*?[]/.test(glob);
+  return names.filter((name) => pattern.test(name) && mayBeData(name, glob));
 }
 
 /** A path with the wildcards `**`, `*`, `?` and `[...]`. */

@@ -10,6 +10,7 @@ import type {
   FetchedFile,
   FetchProgress,
   ResolvedSource,
+  SourceFile,
   SourceOptions,
 } from './sources/source.ts';
 import { fetchSource, listSource } from './sources/sources.ts';
@@ -90,8 +91,7 @@ async function fetchSplits(
   options: DownloadOptions,
 ): Promise<FetchedSplits> {
   const listed = await listSource(resolved, 'dataset', options);
-  const names = listed.map((file) => file.name);
-  const { splits, separator } = await findSplits(resolved, dataset, names, options);
+  const { splits, separator } = await findSplits(resolved, dataset, listed, options);
   const wanted = [...new Set([...splits.values()].flat())];
   const fetched = await fetchSource(resolved, 'dataset', {
     ...options,
@@ -112,9 +112,10 @@ async function fetchSplits(
 async function findSplits(
   resolved: ResolvedSource,
   dataset: DatasetOptions,
-  names: readonly string[],
+  listed: readonly SourceFile[],
   options: DownloadOptions,
 ): Promise<CardReading> {
+  const names = listed.map((file) => file.name);
   if (dataset.splits === undefined && names.includes(CARD) && names.length > 1) {
     const directory = join(options.directory, '.card');
     await mkdir(directory);
@@ -129,5 +130,7 @@ async function findSplits(
     const reading = readCard(resolved.source, text, names, dataset);
     if (reading !== undefined) return reading;
   }
-  return { splits: splitFiles(resolved.source, names, dataset), separator: undefined };
+  const sourceIsFile = listed[0]?.isSource === true;
+  const splits = splitFiles(resolved.source, names, { ...dataset, sourceIsFile });
+  return { splits, separator: undefined };
 }

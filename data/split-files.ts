@@ -14,6 +14,11 @@ export interface SplitFilesOptions {
   readonly splits?: { readonly [split: string]: string | readonly string[] };
 }
 
+export interface NamedFilesOptions extends SplitFilesOptions {
+  /** A source that is a file is data, whatever it is called. Default: it is a folder. */
+  readonly sourceIsFile?: boolean;
+}
+
 const KEYWORDS: readonly (readonly [string, readonly string[]])[] = [
   ['train', ['train', 'training']],
   ['validation', ['validation', 'valid', 'dev', 'val']],
@@ -33,11 +38,28 @@ const NOT_DATA: ReadonlySet<string> = new Set([
 ]);
 const DOCUMENT = /^(readme|licen[cs]e)(\.(txt|rst))?$|\.md$/i;
 
-/** Whether a file that was found in a folder may be data, by its name: hidden ones are not. */
-export function mayBeData(name: string): boolean {
-  const parts = name.split('/');
-  const base = parts.at(-1) ?? '';
-  return !parts.some((part) => part.startsWith('.')) && !NOT_DATA.has(base) && !DOCUMENT.test(base);
+/**
+ * Whether a file that was found by a pattern may be data, by its name: what is hidden is not, nor
+ * are documents, unless the pattern says so itself. Hugging Face counts hidden parts the same way.
+ *
+ * @param name relative to the folder that a person named
+ * @param pattern with wildcards. Default: any name below the folder
+ */
+export function mayBeData(name: string, pattern = '**'): boolean {
+  if (hiddenParts(name) !== hiddenParts(pattern)) return false;
+  const base = name.split('/').at(-1) ?? '';
+  const isNamed = !hasWildcard(pattern.split('/').at(-1) ?? '');
+  return isNamed || (!NOT_DATA.has(base) && !DOCUMENT.test(base));
+}
+
+/** Number of the path's parts that are hidden. */
+function hiddenParts(path: string): number {
+  return path.split('/').filter((part) => /^\.+[^.]/.test(part)).length;
+}
+
+/** Whether a path stands for any number of files. */
+export function hasWildcard(path: string): boolean {
+  return /[*?[]/.test(path);
 }
 
 /**
@@ -46,22 +68,20 @@ export function mayBeData(name: string): boolean {
  * files whose name holds train, validation, test or a synonym between separators; all are `train`.
  *
  * Where a folder holds several formats, the first of parquet, jsonl, json, csv, tsv, arrow is read.
+ * Compressed files beside them are passed over, unless they are named for a split of their own.
  *
  * @param source as a person wrote it
  * @param names of its files, sorted
- * @throws InvalidInput when there are no data files, one is compressed, or fits two splits
+ * @throws InvalidInput when there are no data files, a split is compressed, or one fits two splits
  */
 export function splitFiles(
   source: string,
   names: readonly string[],
-  options: SplitFilesOptions = {},
+  options: NamedFilesOptions = {},
 ): SplitFiles {
   if (options.splits !== undefined) return explicitSplits(source, names, options.splits);
-  const data = dataFiles(source, names, options.format ?? 'auto');
-  const shards = grouped(source, data, (name) => {
-    const split = SHARD.exec(name)?.[1];
-    return split === undefined ? [] : [checkSplitName(split)];
-  });
+  const data = options.sourceIsFile === true ? names : dataFiles(source, names, options.format);
+  const shards = grouped(source, data, (name) => shardOf(name).map(checkSplitName));
   if (shards.size > 0) return shards;
   const folders = grouped(source, data, (name) => splitsNamed(name.split('/').slice(0, -1)));
   if (folders.size > 0) return folders;
@@ -72,25 +92,27 @@ export function splitFiles(
 function dataFiles(
   source: string,
   names: readonly string[],
-  format: Format | 'auto',
+  format: Format | 'auto' = 'auto',
 ): readonly string[] {
-  const [only] = names;
-  // A file that a person names is data, whatever it is called.
-  if (only !== undefined && names.length === 1 && !only.includes('/')) return [only];
   const wanted = format === 'auto' ? FORMATS : [format];
-  const data = names.filter(mayBeData);
-  for (const candidate of wanted) {
-    const fitting = data.filter((name) => formatOfName(uncompressedName(name)) === candidate);
-    const compressed = fitting.find(isCompressed);
-    if (compressed !== undefined) {
-      throw new Failure(
-        'InvalidInput',
-        `"${compressed}" of "${source}" is compressed: decompress it first, or name other files ` +
-          'with splits',
-      );
-    }
-    if (fitting.length > 0) return fitting;
+  const data = names.filter((name) => mayBeData(name));
+  const files =
+    wanted
+      .map((candidate) => data.filter((name) => formatOfName(name) === candidate))
+      .find((fitting) => fitting.length > 0) ?? [];
+  const splits = new Set(files.flatMap(splitsInName));
+  const missing = data.find((name) => {
+    const inside = isCompressed(name) ? formatOfName(uncompressedName(name)) : undefined;
+    if (inside === undefined || !wanted.includes(inside)) return false;
+    return files.length === 0 || splitsInName(name).some((split) => !splits.has(split));
+  });
+  if (missing !== undefined) {
+    throw new Failure(
+      'InvalidInput',
+      `"${missing}" of "${source}" is compressed: decompress it first, or name other files with splits`,
+    );
   }
+  if (files.length > 0) return files;
   throw new Failure(
     'InvalidInput',
     `"${source}" holds no ${wanted.join(', ')} file` +
@@ -116,6 +138,18 @@ function grouped(
     groups.set(split, [...(groups.get(split) ?? []), name]);
   }
   return groups;
+}
+
+/** The splits that a file's name stands for: as a shard, else by its folders or its own name. */
+function splitsInName(name: string): readonly string[] {
+  const shard = shardOf(name);
+  return shard.length > 0 ? shard : splitsNamed(name.split('/'));
+}
+
+/** The split that a file is named as a shard of. */
+function shardOf(name: string): readonly string[] {
+  const split = SHARD.exec(name)?.[1];
+  return split === undefined ? [] : [split];
 }
 
 /** The splits whose keyword stands in one of the parts, between separators. */
@@ -156,7 +190,9 @@ function filesAt(
 ): readonly string[] {
   const trimmed = path.replace(/^\.\//, '').replace(/\/+$/, '');
   const found = names.filter((name) => name === trimmed || name.startsWith(`${trimmed}/`));
-  const data = found.filter((name) => name === trimmed || mayBeData(name));
+  const data = found.filter(
+    (name) => name === trimmed || mayBeData(name.slice(trimmed.length + 1)),
+  );
   if (data.length > 0) return data;
   if (found.length > 0) {
     throw new Failure(

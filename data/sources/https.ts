@@ -66,6 +66,7 @@ function describe(url: URL): SourceFile {
   return {
     name: name === '' || name === '.' || name === '..' ? 'data' : name,
     display: url.origin + url.pathname,
+    isSource: true,
   };
 }
 

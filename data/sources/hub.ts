@@ -85,7 +85,9 @@ async function listRepository(
     if (location.path !== '') {
       const [entry] = await pathsInfo({ ...params, paths: [location.path] });
       if (entry === undefined) throw await missingPath(location, params);
-      if (entry.type === 'file') return [hubFile(location, entry, dirname(location.path))];
+      if (entry.type === 'file') {
+        return [{ ...hubFile(location, entry, dirname(location.path)), isSource: true }];
+      }
     }
     const files: HubFile[] = [];
     const folder = location.path === '' ? {} : { path: encodePath(location.path) };

@@ -95,7 +95,8 @@ async function findFiles(source: string, options: SourceOptions): Promise<readon
   const status = await stat(path);
   const written = source.replace(/\/+$/, '');
   if (status.isFile()) {
-    return [{ name: basename(path), display: written, path, size: status.size }];
+    const file = { name: basename(path), display: written, path, size: status.size };
+    return [{ ...file, isSource: true }];
   }
   if (!status.isDirectory()) {
     throw new Failure('InvalidInput', `"${source}" is neither a file nor a folder`);

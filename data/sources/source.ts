@@ -21,6 +21,8 @@ export interface SourceFile {
   readonly name: string;
   /** How a person would write it, for messages. */
   readonly display: string;
+  /** Whether the source names this file itself, not a folder or a repository that holds it. */
+  readonly isSource?: boolean;
 }
 
 /** A file of a source, in a local folder. */

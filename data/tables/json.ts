@@ -135,7 +135,13 @@ function readJson(
   layout: Layout,
   options: Readonly<Record<string, string>> = {},
 ): string {
-  const all = { format: literal(layout), compression: "'uncompressed'", ...options };
+  const all = {
+    format: literal(layout),
+    compression: "'uncompressed'",
+    // Else the folder of `text=en/a.jsonl` replaces the column.
+    hive_partitioning: 'false',
+    ...options,
+  };
   const list = Object.entries(all).map(([name, value]) => `${name} = ${value}`);
   return `${reader}(${[pathLiteral(file.path), ...list].join(', ')})`;
 }

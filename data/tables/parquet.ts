@@ -31,8 +31,9 @@ export async function openParquet(file: TableFile): Promise<Table> {
   }
 }
 
+/** The file's columns alone: else the folder of `text=en/a.parquet` adds or replaces one. */
 function readParquet(file: TableFile): string {
-  return `read_parquet(${pathLiteral(file.path)})`;
+  return `read_parquet(${pathLiteral(file.path)}, hive_partitioning = false)`;
 }
 
 /** Names are the file's: DuckDB makes up others where two are equal but for their case. */

@@ -6,6 +6,8 @@ const SOURCE = 'hf://datasets/acme/tweets';
 
 const NAMES = [
   '.gitattributes',
+  '.hidden/.cache/a.csv',
+  '.hidden/a.csv',
   'LICENSE',
   'README.md',
   'de/test.csv',
@@ -78,6 +80,16 @@ const READINGS: readonly Reading[] = [
     splits: { train: ['README.md'] },
   },
   {
+    what: 'a hidden folder that is named, and what is not hidden in it',
+    configs: `[{ config_name: a, data_files: ['./.hidden/*.csv', '.hidden/**'] }]`,
+    splits: { train: ['.hidden/a.csv'] },
+  },
+  {
+    what: 'files that wildcards find hidden or called as no data, where the card says so',
+    configs: `[{ config_name: a, data_files: ['*/README.md', '.h*/.c*/*'] }]`,
+    splits: { train: ['en/README.md', '.hidden/.cache/a.csv'] },
+  },
+  {
     what: 'a folder, sorted by the names below it',
     configs: `
 - { config_name: de, data_dir: de, default: true }
@@ -107,9 +119,8 @@ const READINGS: readonly Reading[] = [
   },
   {
     what: 'no files, but the separator',
-    configs: `[{ config_name: a, data_dir: ., data_files: , sep: ";" }]`,
-    options: { format: 'jsonl' },
-    splits: { train: ['en/a.jsonl'] },
+    configs: `[{ config_name: a, data_dir: test-fr, data_files: , sep: ";" }]`,
+    splits: { train: ['test-fr/a.csv'] },
     separator: ';',
   },
   {
@@ -132,6 +143,22 @@ const READINGS: readonly Reading[] = [
   skiprows: null
   encoding: utf-8
   features: null`,
+    splits: DE,
+  },
+  {
+    what: 'options of csv, for parquet',
+    configs: `[{ config_name: en, data_dir: en, column_names: [a], sep: '\\s+', field: a }]`,
+    splits: EN_SHARDS,
+  },
+  {
+    what: 'options of csv, for the format that a person said',
+    configs: '[{ config_name: en, data_dir: en, skiprows: 1, sep: ";", filters: [] }]',
+    options: { format: 'jsonl' },
+    splits: { train: ['en/a.jsonl'] },
+  },
+  {
+    what: 'options of json and parquet, for csv',
+    configs: '[{ config_name: de, data_dir: de, field: data, filters: [] }]',
     splits: DE,
   },
   {
@@ -197,6 +224,26 @@ test.each([
     `${CARD} sets features for "de", which is not supported: ${REMEDY}`,
   ],
   [
+    '[{ config_name: a, data_files: en/a.jsonl, field: data }]',
+    `${CARD} sets field for "a", which is not supported: ${REMEDY}`,
+  ],
+  [
+    '[{ config_name: a, data_files: en/a.jsonl, encoding: latin-1 }]',
+    `${CARD} sets encoding for "a", which is not supported: ${REMEDY}`,
+  ],
+  [
+    '[{ config_name: en, data_dir: en, filters: [[label, ">", 0]] }]',
+    `${CARD} sets filters for "en", which is not supported: ${REMEDY}`,
+  ],
+  [
+    '[{ config_name: en, data_dir: en, features: [{ name: text, dtype: string }] }]',
+    `${CARD} sets features for "en", which is not supported: ${REMEDY}`,
+  ],
+  [
+    '[{ config_name: a, data_files: [en/a.jsonl, de/test.csv], thousands: "." }]',
+    `${CARD} sets thousands for "a", which is not supported: ${REMEDY}`,
+  ],
+  [
     `[{ config_name: de, data_dir: de, sep: '\\s+' }]`,
     `${CARD} separates fields by "\\\\s+", but only one character is supported: ${REMEDY}`,
   ],
@@ -229,6 +276,17 @@ test('names the folder of a card that holds no data', () => {
     expect.objectContaining({
       type: 'InvalidInput',
       message: '"file:tweets/en" holds no csv file, only "a.txt", "b.txt"',
+    }),
+  );
+});
+
+test('names the folder of a card whose only file is no data', () => {
+  const text = card('configs: [{ config_name: a, data_dir: data }]');
+  expect(() => readCard('file:tweets', text, ['README.md', 'data/notes.pdf'])).toThrow(
+    expect.objectContaining({
+      type: 'InvalidInput',
+      message:
+        '"file:tweets/data" holds no parquet, jsonl, json, csv, tsv, arrow file, only "notes.pdf"',
     }),
   );
 });

@@ -85,6 +85,44 @@ storeTest('gives equal data an equal digest, wherever it comes from', async ({ s
   expect(digests.size).toBe(1);
 });
 
+storeTest(
+  'takes for data a file that is the source, whatever it is called',
+  async ({ store, folder }) => {
+    const server = await startFileServer();
+    onTestFinished(() => server.close());
+    server.on('/LICENSE', (_, response) => response.end(CSV));
+    const hub = await startHubServer([
+      { type: 'dataset', name: 'acme/tweets', files: { LICENSE: CSV, 'a/LICENSE': CSV } },
+    ]);
+    onTestFinished(() => hub.close());
+    await mkdir(join(folder, 'a'));
+    await writeFile(join(folder, 'a/LICENSE'), CSV);
+    const env = { RETUNE_DATA_ROOT: folder, HF_ENDPOINT: hub.url };
+
+    const files = [
+      'file:a/LICENSE',
+      `${server.url}/LICENSE`,
+      'hf://datasets/acme/tweets/a/LICENSE',
+    ];
+    for (const [index, source] of files.entries()) {
+      const work = { store, folder: join(folder, `file-${index}`) };
+      await mkdir(work.folder);
+      const result = await download(work, source, { ...COLUMNS, format: 'csv' }, env);
+      expect(result.splits).toEqual({ train: 2 });
+    }
+    for (const [index, source] of ['file:a', 'hf://datasets/acme/tweets/a'].entries()) {
+      const work = { store, folder: join(folder, `folder-${index}`) };
+      await mkdir(work.folder);
+      await expect(
+        download(work, source, { ...COLUMNS, format: 'csv' }, env),
+      ).rejects.toMatchObject({
+        type: 'InvalidInput',
+        message: `"${source}" holds no csv file, only "LICENSE"`,
+      });
+    }
+  },
+);
+
 storeTest('downloads only what the card of a repository names', async ({ store, folder }) => {
   const parquet = await readFile(
     fileURLToPath(new URL('../fixtures/data/tables/tweets.parquet', import.meta.url)),

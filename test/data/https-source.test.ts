@@ -68,6 +68,7 @@ serverTest.for(REVISIONS)(
     expect(file).toEqual({
       name: 'a b.csv',
       display: `${server.url}/sets/a%20b.csv`,
+      isSource: true,
       path: join(target, 'a b.csv'),
     });
     expect(await readFile(join(target, 'a b.csv'), 'utf8')).toBe(BODY);

@@ -35,7 +35,13 @@ rootTest('fetches a file, with a revision that follows its content', async ({ ro
   const files = await fetchSource(resolved, 'dataset', options);
 
   expect(files).toEqual([
-    { name: 'tweets.csv', display: 'file:tweets.csv', path: join(target, 'tweets.csv'), size: 7 },
+    {
+      name: 'tweets.csv',
+      display: 'file:tweets.csv',
+      isSource: true,
+      path: join(target, 'tweets.csv'),
+      size: 7,
+    },
   ]);
   expect(await readFile(join(target, 'tweets.csv'), 'utf8')).toBe('text\na\n');
   expect(progress).toEqual([{ file: 'file:tweets.csv', receivedBytes: 7, totalBytes: 7 }]);

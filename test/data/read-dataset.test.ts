@@ -1,3 +1,5 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ReadOptions } from '../../data/read-dataset.ts';
 import { file, fixture, read } from './reading.ts';
@@ -208,6 +210,18 @@ test('tells columns apart whose names differ in case alone', async () => {
   expect(labels).toEqual(['A']);
   expect(splits['train']).toEqual([['1', 'a', 0]]);
 });
+
+storeTest.for(['lang=en', 'text=en'])(
+  'takes nothing from the name of a folder %s',
+  async (name, { folder }) => {
+    const below = join(folder, name);
+    await mkdir(below);
+    const parquet = await file(below, 'a.parquet', await readFile(fixture('case.parquet').path));
+    const jsonl = await file(below, 'a.jsonl', '{"text": "b"}\n');
+    const { splits } = await read({ train: [parquet], test: [jsonl] });
+    expect(splits).toEqual({ train: [['train-0', 'a', null]], test: [['test-0', 'b', null]] });
+  },
+);
 
 test('keeps the order of the rows across groups and files', async () => {
   const many = fixture('many.parquet');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { splitFiles } from '../../data/split-files.ts';
-import type { SplitFilesOptions } from '../../data/split-files.ts';
+import type { NamedFilesOptions } from '../../data/split-files.ts';
 
 const SOURCE = 'hf://datasets/acme/tweets';
 
@@ -10,7 +10,7 @@ type Layout = readonly [
   what: string,
   names: readonly string[],
   splits: Splits,
-  options?: SplitFilesOptions,
+  options?: NamedFilesOptions,
 ];
 
 const LAYOUTS: readonly Layout[] = [
@@ -18,7 +18,12 @@ const LAYOUTS: readonly Layout[] = [
   ['one file named for a split', ['val.csv'], { validation: ['val.csv'] }],
   ['one file whose name holds a split', ['tweets_test-2.csv'], { test: ['tweets_test-2.csv'] }],
   ['one file that merely begins like one', ['trains.csv'], { train: ['trains.csv'] }],
-  ['one file without an extension', ['download'], { train: ['download'] }],
+  [
+    'a file that is the source, without an extension',
+    ['download'],
+    { train: ['download'] },
+    { sourceIsFile: true },
+  ],
   [
     'shards, whatever their split is called',
     [
@@ -82,6 +87,22 @@ const LAYOUTS: readonly Layout[] = [
     { train: ['a.parquet'] },
   ],
   [
+    'files beside compressed ones that name no split',
+    ['archive/all.csv.gz', 'test.csv', 'train.csv'],
+    { test: ['test.csv'], train: ['train.csv'] },
+  ],
+  [
+    'files beside compressed ones of the same splits',
+    ['data/train-00000-of-00001.json.gz', 'dev.csv', 'test.csv', 'test.json.gz', 'train.csv'],
+    { validation: ['dev.csv'], test: ['test.csv'], train: ['train.csv'] },
+  ],
+  [
+    'a hidden folder that a person named, without what is hidden in it',
+    ['.data/train/.b.csv', '.data/train/a.csv', '.data/train/x/.cache/c.csv'],
+    { train: ['.data/train/a.csv'] },
+    { splits: { train: '.data/train' } },
+  ],
+  [
     'folders that a person named, without what is no data',
     ['a/.gitattributes', 'a/LICENSE', 'a/README.md', 'a/b.csv', 'a/deep/c.csv', 'a/state.json'],
     { train: ['a/b.csv', 'a/deep/c.csv'] },
@@ -105,7 +126,7 @@ test.for(LAYOUTS)('sorts into splits: %s', ([, names, splits, options]) => {
   expect(Object.fromEntries(splitFiles(SOURCE, names, options))).toEqual(splits);
 });
 
-const REFUSED: readonly (readonly [readonly string[], SplitFilesOptions, string])[] = [
+const REFUSED: readonly (readonly [readonly string[], NamedFilesOptions, string])[] = [
   [[], {}, `"${SOURCE}" holds no parquet, jsonl, json, csv, tsv, arrow file: it is empty`],
   [
     ['README.md', 'config.json'],
@@ -121,6 +142,30 @@ const REFUSED: readonly (readonly [readonly string[], SplitFilesOptions, string]
     ['a.json', 'test.csv', 'train.csv.gz'],
     { format: 'csv' },
     `"train.csv.gz" of "${SOURCE}" is compressed: decompress it first, or name other files with splits`,
+  ],
+  [
+    ['a.csv.gz', 'notes.txt'],
+    {},
+    `"a.csv.gz" of "${SOURCE}" is compressed: decompress it first, or name other files with splits`,
+  ],
+  ...[
+    ['test.csv', 'train.csv.gz'],
+    ['test.json.gz', 'train.csv'],
+    ['notes.csv', 'train.csv.gz'],
+    ['test/a.csv.gz', 'train/a.csv'],
+    ['data/extra-00000-of-00001.csv.gz', 'train.csv'],
+  ].map((names) => {
+    const compressed = names.find((name) => name.endsWith('.gz'));
+    return [
+      names,
+      {},
+      `"${compressed}" of "${SOURCE}" is compressed: decompress it first, or name other files with splits`,
+    ] as const;
+  }),
+  [
+    ['notes.pdf'],
+    {},
+    `"${SOURCE}" holds no parquet, jsonl, json, csv, tsv, arrow file, only "notes.pdf"`,
   ],
   [
     ['a/README.md', 'a/LICENSE'],
