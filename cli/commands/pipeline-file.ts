@@ -38,7 +38,7 @@ function explain(code: unknown): string {
 }
 
 /**
- * `-p name=value` options as typed params.
+ * `-p name=value` options as typed params; of two with one name the later counts.
  * @throws CommandError with every option that does not fit
  */
 export function paramsOf(
@@ -50,9 +50,7 @@ export function paramsOf(
   for (const option of options) {
     const at = option.indexOf('=');
     if (at < 1) throw new CommandError(`-p ${option}: expected name=value, such as -p rows=500`);
-    const name = option.slice(0, at);
-    if (texts.has(name)) throw new CommandError(`-p ${name} is given twice: leave one of them out`);
-    texts.set(name, option.slice(at + 1));
+    texts.set(option.slice(0, at), option.slice(at + 1));
   }
   const { params, problems } = readParamTexts(source, texts);
   if (problems.length > 0) throw new CommandError(problems.join('\n'));

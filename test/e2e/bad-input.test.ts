@@ -176,8 +176,8 @@ describe('a model folder', () => {
       'without weights',
       'file:no-weights',
       'NotFound',
-      '"file:no-weights" has no model.safetensors, found config.json: name a folder in ' +
-        "Hugging Face's layout (config.json, model.safetensors, tokenizer.json)",
+      '"file:no-weights": the model has no weights: expected model.safetensors or ' +
+        'model.safetensors.index.json, found config.json; download the model again, with its weights',
     ],
     [
       'with a setting that is not built',
@@ -216,7 +216,8 @@ test('a label at evaluation that the model was not trained on', async () => {
       type: 'InvalidInput',
       message:
         "row r80 has the label 'grand', which the model does not know (it knows bad, fine, good): " +
-        'evaluate on rows with the labels it was trained on',
+        'evaluate on rows with the labels it was trained on, or name its classes by id2label in ' +
+        "download-model's `config`",
     },
   });
 });
