@@ -9,6 +9,7 @@ import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
 import type { ResolveSourceInput, ResolveSourceResult } from './contract.ts';
 import { declarationOf, parseInputs } from './declaration.ts';
 import { endOfAttempt, toApplicationFailure, uncounted } from './failures.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import type { StepContext } from './step-context.ts';
 
 /** Asks upstream which revision a source step's inputs name now. */
@@ -20,7 +21,7 @@ export async function resolveSource(
   if (step.resolve === undefined) throw new Error(`internal: ${step.kind} has no resolve`);
   const activity = Context.current();
   const startedAt = Date.now();
-  const beat = setInterval(() => activity.heartbeat(), 1_000);
+  const stopHeartbeat = startHeartbeat();
   const context: StepContext = {
     store: dependencies.store,
     env: dependencies.env,
@@ -39,7 +40,7 @@ export async function resolveSource(
   } catch (error) {
     throw await endFailedLookUp(dependencies.store, input, startedAt, endOfAttempt(error));
   } finally {
-    clearInterval(beat);
+    stopHeartbeat();
   }
 }
 

@@ -15,11 +15,9 @@ import type { AnyStep } from './catalog.ts';
 import type { RunStepInput, RunStepResult } from './contract.ts';
 import { endOfAttempt, toApplicationFailure, toFailure, uncounted } from './failures.ts';
 import { declarationOf, parseInputs } from './declaration.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import type { StepContext } from './step-context.ts';
 import { createWorkFolder } from './work-folders.ts';
-
-/** How often an attempt tells Temporal that it lives; the SDK sends at most one in 3 s. */
-const HEARTBEAT_MS = 1_000;
 
 /**
  * One attempt of a step: looks in the cache again, keeps the ledger, heartbeats, ends with what
@@ -72,7 +70,7 @@ async function attempt(
   const number = entry.key.attempt;
   let details: JsonObject = { attempt: number };
   let note: string | undefined;
-  const beat = setInterval(() => Context.current().heartbeat(details), HEARTBEAT_MS);
+  const stopHeartbeat = startHeartbeat(() => details);
   const context: StepContext = {
     store,
     env,
@@ -90,7 +88,6 @@ async function attempt(
     },
   };
   try {
-    Context.current().heartbeat(details);
     const found = await step.run(context, parseInputs(step, input.inputs));
     const outputs = checkOutputs(step, found);
     if (step.effect === 'external') return { outputs, ...(note !== undefined && { note }) };
@@ -106,7 +103,7 @@ async function attempt(
     await pruneCheckpoints(store, input.fingerprint);
     return { outputs: published.entry.outputs, ...(note !== undefined && { note }) };
   } finally {
-    clearInterval(beat);
+    stopHeartbeat();
     await rm(temporaryDirectory, { recursive: true, force: true });
   }
 }

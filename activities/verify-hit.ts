@@ -1,4 +1,4 @@
-import { Context, log } from '@temporalio/activity';
+import { log } from '@temporalio/activity';
 import { Failure } from '../plan/failures.ts';
 import { readManifest, verifyArtifact } from '../store/artifacts.ts';
 import { lookUp, type CacheEntry, type LookUp } from '../store/cache.ts';
@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import type { CacheAnswer, VerifyHitInput } from './contract.ts';
 import { controlFailure } from './failures.ts';
+import { startHeartbeat } from './heartbeat.ts';
 
 /**
  * Looks in the cache and reads every artifact of the result: seconds for a large model, so not a
@@ -15,15 +16,14 @@ export async function verifyHit(
   { store }: ActivityDependencies,
   { stepId, fingerprint }: VerifyHitInput,
 ): Promise<CacheAnswer> {
-  const activity = Context.current();
-  const beat = setInterval(() => activity.heartbeat(), 1_000);
+  const stopHeartbeat = startHeartbeat();
   try {
     const found = await lookUp(store, fingerprint);
     return await verifiedAnswer(store, stepId, fingerprint, found);
   } catch (error) {
     throw controlFailure(error);
   } finally {
-    clearInterval(beat);
+    stopHeartbeat();
   }
 }
 
