@@ -12,10 +12,10 @@ import { noWeights } from '../training/weights/model-files.ts';
 import type { DownloadModelInputs } from './download-model.ts';
 import { overriddenConfig, requireKnownKeys } from './model-config.ts';
 import type { StepContext } from './step-context.ts';
+import { TOKENIZER_FILES } from './tokenized-input.ts';
 
 const CONFIG = 'config.json';
 const TOKENIZER = 'tokenizer.json';
-const TOKENIZER_FILES = [TOKENIZER, 'tokenizer_config.json', 'special_tokens_map.json'];
 const WEIGHTS = /^model(-\d+-of-\d+)?\.safetensors(\.index\.json)?$/;
 
 /** Revisions of everything that a model is made from. */

@@ -5,6 +5,11 @@ import type { ArtifactDigest } from '../plan/plan.ts';
 import { artifactFile, readManifest } from '../store/artifacts.ts';
 import type { Store } from '../store/store.ts';
 
+/** Files of a model folder that make up its tokenizer. */
+export const TOKENIZER_FILES: readonly string[] = [
+  ...['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'],
+];
+
 export interface TokenizedInput {
   readonly info: TokenizedDatasetInfo;
   /** Verified local path of the Arrow file of its one split. */

@@ -13,15 +13,14 @@ import {
   openModel,
   openTokenized,
   requireTokenizerOf,
+  TOKENIZER_FILES,
   type TokenizedInput,
 } from './tokenized-input.ts';
 import type { TrainInputs } from './train.ts';
 
 /** The longest that training goes on without a checkpoint. */
 const CHECKPOINT_SECONDS = 120;
-/** Files beside the weights that a trained model takes over from its base. */
 const TOKENIZER_CONFIG = 'tokenizer_config.json';
-const TOKENIZER_FILES = ['tokenizer.json', TOKENIZER_CONFIG, 'special_tokens_map.json'];
 
 interface TrainOutputs {
   readonly model: ArtifactDigest;

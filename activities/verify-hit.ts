@@ -35,18 +35,20 @@ export async function verifiedAnswer(
   found: LookUp,
 ): Promise<CacheAnswer> {
   const miss = { kind: 'miss', stepId, fingerprint } as const;
-  const damage = found.hit ? await damageOf(store, found.entry) : found.reason;
-  if (found.hit && damage === undefined) {
-    return { kind: 'hit', stepId, fingerprint, outputs: found.entry.outputs };
+  const damage = await damageOf(store, found);
+  if (damage !== undefined) {
+    log.warn('a result in the store is damaged: the step runs again', { stepId, damage });
+    return { ...miss, damage };
   }
-  if (damage === undefined || (!found.hit && !found.isDamaged)) return miss;
-  log.warn('a result in the store is damaged: the step runs again', { stepId, damage });
-  return { ...miss, damage };
+  return found.hit ? { kind: 'hit', stepId, fingerprint, outputs: found.entry.outputs } : miss;
 }
 
-async function damageOf(store: Store, entry: CacheEntry): Promise<string | undefined> {
+/** What is wrong with a result that there is, or was. */
+async function damageOf(store: Store, found: LookUp): Promise<string | undefined> {
+  if (!found.hit) return found.isDamaged ? found.reason : undefined;
   try {
-    for (const digest of Object.values(entry.outputArtifacts)) await verifyArtifact(store, digest);
+    const digests = Object.values(found.entry.outputArtifacts);
+    for (const digest of digests) await verifyArtifact(store, digest);
     return undefined;
   } catch (error) {
     if (!isUnreadable(error)) throw error;

@@ -8,14 +8,17 @@ import { getRun } from '../store/runs.ts';
 import type { Store } from '../store/store.ts';
 import { CommandError } from './command-error.ts';
 import type { Connected } from './connection.ts';
-import { hasWorker, queuedNote, waitingNote } from './task-queues.ts';
+import {
+  ACTIVITY_STATE,
+  hasWorker,
+  queuedNote,
+  waitingNote,
+  type PendingActivity,
+} from './task-queues.ts';
 
 /** A step that waits this long for a worker is worth looking at its queue. */
 const WAIT_BEFORE_NOTE_MS = 30_000;
 const QUERY_DEADLINE_MS = 5_000;
-/** temporal.api.enums.v1.PendingActivityState */
-const ACTIVITY_SCHEDULED = 1;
-const ACTIVITY_STARTED = 2;
 
 export interface RunView {
   readonly id: string;
@@ -153,7 +156,8 @@ async function pendingSteps(
     if (Object.keys(details).length > 0) pending.live[step] = details;
     const { attempt } = details;
     // Of a later attempt that runs there is better to tell.
-    const failure = activity.state === ACTIVITY_STARTED ? null : activity.lastFailure?.message;
+    const failure =
+      activity.state === ACTIVITY_STATE.started ? null : activity.lastFailure?.message;
     pending.steps[step] = {
       ...state,
       attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),
@@ -174,12 +178,9 @@ async function pendingSteps(
   return pending;
 }
 
-type Description = WorkflowExecutionDescription['raw'];
-type PendingActivity = NonNullable<Description['pendingActivities']>[number];
-
 /** Whether it has been ready for a worker, not in the pause before a retry, for long. */
 function waitsLong({ state, scheduledTime, lastAttemptCompleteTime }: PendingActivity): boolean {
-  if (state !== ACTIVITY_SCHEDULED || scheduledTime == null) return false;
+  if (state !== ACTIVITY_STATE.scheduled || scheduledTime == null) return false;
   return (
     isLongAgo(scheduledTime) &&
     (lastAttemptCompleteTime == null || isLongAgo(lastAttemptCompleteTime))

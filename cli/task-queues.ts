@@ -7,7 +7,7 @@ const POLLER_FRESH_MS = 70_000;
 const TASK_QUEUE_TYPE = { workflow: 1, activity: 2 } as const;
 type TaskQueueType = keyof typeof TASK_QUEUE_TYPE;
 /** temporal.api.enums.v1.PendingActivityState */
-const ACTIVITY_STARTED = 2;
+export const ACTIVITY_STATE = { scheduled: 1, started: 2 } as const;
 /** A running activity of a worker that lives heartbeats at least every 15 s. */
 const HEARTBEAT_FRESH_MS = 20_000;
 /** Running runs that are looked at for an activity on a queue, the newest first. */
@@ -67,7 +67,7 @@ async function pendingActivities(
   }
 }
 
-type PendingActivity = NonNullable<
+export type PendingActivity = NonNullable<
   WorkflowExecutionDescription['raw']['pendingActivities']
 >[number];
 
@@ -77,7 +77,7 @@ function isWorkOn(
 ): boolean {
   const lastSign = lastHeartbeatTime ?? lastStartedTime;
   return (
-    state === ACTIVITY_STARTED &&
+    state === ACTIVITY_STATE.started &&
     activityOptions?.taskQueue?.name === queue &&
     Number(lastSign?.seconds ?? 0) * 1000 > Date.now() - HEARTBEAT_FRESH_MS
   );
