@@ -28,7 +28,7 @@ const inputs = z.strictObject({
 export const tokenize = defineStep({
   kind: 'tokenize',
   version: 1,
-  revision: 2,
+  revision: 3,
   effect: 'pure',
   role: 'work',
   summary: "Turn texts into token ids with a model's tokenizer.",

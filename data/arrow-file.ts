@@ -2,15 +2,11 @@ import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import {
   AsyncByteQueue,
-  Field,
-  Int32,
-  List,
   makeData,
   RecordBatch,
   RecordBatchFileWriter,
   Struct,
   tableFromIPC,
-  Utf8,
 } from 'apache-arrow';
 import type { Data, Schema, Table } from 'apache-arrow';
 import { diskFailure } from './disk-failure.ts';
@@ -19,48 +15,6 @@ import { diskFailure } from './disk-failure.ts';
 const BATCH_ROWS = 4096;
 /** Size at which a record batch is closed early, in the unit that `size` of `inBatches` counts. */
 const BATCH_SIZE = 1 << 24;
-
-/** A string column without nulls. */
-export function utf8Column(values: readonly string[]): Data<Utf8> {
-  const valueOffsets = new Int32Array(values.length + 1);
-  let length = 0;
-  for (const [index, value] of values.entries()) {
-    length += Buffer.byteLength(value);
-    valueOffsets[index + 1] = length;
-  }
-  const data = new Uint8Array(length);
-  const bytes = Buffer.from(data.buffer);
-  for (const [index, value] of values.entries()) bytes.write(value, valueOffsets[index] as number);
-  return makeData({
-    type: new Utf8(),
-    length: values.length,
-    nullCount: 0,
-    valueOffsets,
-    data,
-  });
-}
-
-/** An int32 column without nulls. */
-export function int32Column(values: Int32Array): Data<Int32> {
-  return makeData({ type: new Int32(), length: values.length, nullCount: 0, data: values });
-}
-
-/** A column of int32 lists without nulls. */
-export function int32ListColumn(lists: readonly Int32Array[]): Data<List<Int32>> {
-  const valueOffsets = new Int32Array(lists.length + 1);
-  for (const [index, list] of lists.entries()) {
-    valueOffsets[index + 1] = (valueOffsets[index] as number) + list.length;
-  }
-  const items = new Int32Array(valueOffsets[lists.length] as number);
-  for (const [index, list] of lists.entries()) items.set(list, valueOffsets[index]);
-  return makeData({
-    type: new List(new Field('item', new Int32(), false)),
-    length: lists.length,
-    nullCount: 0,
-    valueOffsets,
-    child: int32Column(items),
-  });
-}
 
 export function recordBatch(schema: Schema, columns: readonly Data[]): RecordBatch {
   const length = columns[0]?.length ?? 0;

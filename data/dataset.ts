@@ -4,16 +4,13 @@ import type { RecordBatch, Table, Vector } from 'apache-arrow';
 import { Failure } from '../plan/failures.ts';
 import { artifactFile, putArtifact, readManifest } from '../store/artifacts.ts';
 import type { ArtifactDigest, Store } from '../store/store.ts';
-import {
-  inBatches,
-  int32Column,
-  readArrowFile,
-  recordBatch,
-  utf8Column,
-  writeArrowFile,
-} from './arrow-file.ts';
+import { int32Column, utf8Column } from './arrow-columns.ts';
+import { inBatches, readArrowFile, recordBatch, writeArrowFile } from './arrow-file.ts';
 import { cellReader } from './arrow-text.ts';
 import { chooseSplit, checkSplitName } from './split.ts';
+
+/** What a label is: one class of several, any number of classes, or one or more numbers. */
+export type LabelKind = 'class' | 'classes' | 'number';
 
 /** One example. `label` is an index into the dataset's labels, or null when it has none. */
 export interface DatasetRow {

@@ -53,7 +53,8 @@ export async function tokenizeDataset(
       options.onProgress?.({ rows: counts.rows, totalRows, tokens: counts.tokens });
     });
     const path = join(options.directory, `${name}.arrow`);
-    await writeTokenizedSplit(path, rows, info.labels !== null, options.signal);
+    const columns = { label: info.labels !== null, valuesPerRow: 0, completionMask: false };
+    await writeTokenizedSplit(path, rows, columns, options.signal);
   }
   const { tokens, truncated } = counts;
   const dataset = await putTokenizedDataset(
@@ -61,6 +62,7 @@ export async function tokenizeDataset(
     {
       splits: info.splits,
       labels: info.labels,
+      label_kind: info.labels === null ? null : 'class',
       pad_token: tokenizer.padToken,
       pad_token_id: tokenizer.padTokenId,
       max_length: tokenizer.maxLength,
@@ -87,7 +89,7 @@ async function* tokenizedRows(
       counts.rows += 1;
       counts.tokens += inputIds.length;
       counts.truncated += truncated ? 1 : 0;
-      return { id: row.id, inputIds, label: row.label };
+      return { id: row.id, inputIds, label: row.label, values: null, completionMask: null };
     });
     onBatch();
   }

@@ -1,19 +1,20 @@
 import { join } from 'node:path';
-import { Field, Int32, List, Schema, Utf8 } from 'apache-arrow';
-import type { RecordBatch, Vector } from 'apache-arrow';
+import { Field, Float32, Int32, Schema, Uint8, Utf8 } from 'apache-arrow';
+import type { Data, FixedSizeList, List, RecordBatch, Vector } from 'apache-arrow';
 import { artifactFile, putArtifact, readManifest } from '../store/artifacts.ts';
 import type { ArtifactDigest, BlobDigest, Store } from '../store/store.ts';
 import {
-  inBatches,
+  fixedListOf,
+  float32VectorColumn,
   int32Column,
   int32ListColumn,
-  readArrowFile,
-  recordBatch,
+  listOf,
+  uint8ListColumn,
   utf8Column,
-  writeArrowFile,
-} from './arrow-file.ts';
+} from './arrow-columns.ts';
+import { inBatches, readArrowFile, recordBatch, writeArrowFile } from './arrow-file.ts';
 import { cellReader } from './arrow-text.ts';
-import type { WriteOptions } from './dataset.ts';
+import type { LabelKind, WriteOptions } from './dataset.ts';
 import { chooseSplit } from './split.ts';
 
 /** Tokenized examples of a split, N of them, in the dataset's order. */
@@ -24,15 +25,27 @@ export interface TokenizedRows {
   readonly inputIds: Int32Array;
   /** N + 1 indices into `inputIds`: row i is offsets[i] .. offsets[i + 1], exclusive. */
   readonly offsets: Int32Array;
-  /** N class indices, or null for a dataset without labels. */
+  /** N class indices where a row has one label, else null. */
   readonly labels: Int32Array | null;
+  /**
+   * N * valuesPerRow: the numbers to predict, or 1 for each class that a row has and 0 for the
+   * others (several labels a row); else null.
+   */
+  readonly values: Float32Array | null;
+  /** Numbers to predict, or classes there are; 0 when `values` is null. */
+  readonly valuesPerRow: number;
+  /** As `inputIds`: 1 where the loss counts a token, 0 in a prompt; null when all count. */
+  readonly completionMask: Uint8Array | null;
 }
 
 /** What a tokenized dataset's manifest says of it. */
 export interface TokenizedDatasetInfo {
   /** Number of rows, by the split's name. */
   readonly splits: { readonly [split: string]: number };
+  /** Names of the classes, in the order of their indices; null without classes. */
   readonly labels: readonly string[] | null;
+  /** Null for a dataset without labels. */
+  readonly label_kind: LabelKind | null;
   readonly pad_token: string;
   readonly pad_token_id: number;
   /** Longest row allowed, in tokens; null when rows were not truncated. */
@@ -48,39 +61,80 @@ export interface TokenizedDatasetInfo {
 export interface TokenizedRow {
   readonly id: string;
   readonly inputIds: Int32Array;
+  /** Class index, in a dataset whose rows have one. */
   readonly label: number | null;
+  /** See `TokenizedRows`. */
+  readonly values: Float32Array | null;
+  readonly completionMask: Uint8Array | null;
+}
+
+/** Which columns the rows of a split have beside `id` and `input_ids`. */
+export interface TokenizedColumns {
+  readonly label: boolean;
+  /** 0 for no column `values`. */
+  readonly valuesPerRow: number;
+  readonly completionMask: boolean;
 }
 
 /**
- * Writes the Arrow IPC file of one split: `id` (Utf8), `input_ids` (List<Int32>) and, with labels,
- * `label` (Int32).
+ * Writes the Arrow IPC file of one split: `id` (Utf8), `input_ids` (List<Int32>), and where the
+ * rows have them `label` (Int32), `values` (FixedSizeList<Float32>) and `completion_mask`
+ * (List<Uint8>).
  * @returns the number of rows
  * @throws DiskFull
  */
 export async function writeTokenizedSplit(
   path: string,
   groups: AsyncIterable<readonly TokenizedRow[]> | Iterable<readonly TokenizedRow[]>,
-  labelled: boolean,
+  columns: TokenizedColumns,
   signal?: AbortSignal,
 ): Promise<number> {
-  const schema = new Schema([
-    new Field('id', new Utf8(), false),
-    new Field('input_ids', new List(new Field('item', new Int32(), false)), false),
-    ...(labelled ? [new Field('label', new Int32(), false)] : []),
-  ]);
+  const schema = schemaOf(columns);
   let count = 0;
   async function* batches(): AsyncGenerator<RecordBatch> {
-    for await (const rows of inBatches(groups, (row) => 4 * row.inputIds.length)) {
+    for await (const rows of inBatches(groups, sizeOf)) {
       count += rows.length;
-      yield recordBatch(schema, [
-        utf8Column(rows.map((row) => row.id)),
-        int32ListColumn(rows.map((row) => row.inputIds)),
-        ...(labelled ? [int32Column(Int32Array.from(rows, (row) => row.label as number))] : []),
-      ]);
+      yield recordBatch(schema, columnsOf(rows, columns));
     }
   }
   await writeArrowFile(path, batches(), signal);
   return count;
+}
+
+/** Bytes of a row, roughly. */
+function sizeOf({ inputIds, values }: TokenizedRow): number {
+  return 4 * (inputIds.length + (values?.length ?? 0));
+}
+
+function schemaOf({ label, valuesPerRow, completionMask }: TokenizedColumns): Schema {
+  return new Schema([
+    new Field('id', new Utf8(), false),
+    new Field('input_ids', listOf(new Int32()), false),
+    ...(label ? [new Field('label', new Int32(), false)] : []),
+    ...(valuesPerRow > 0
+      ? [new Field('values', fixedListOf(new Float32(), valuesPerRow), false)]
+      : []),
+    ...(completionMask ? [new Field('completion_mask', listOf(new Uint8()), false)] : []),
+  ]);
+}
+
+function columnsOf(
+  rows: readonly TokenizedRow[],
+  { label, valuesPerRow, completionMask }: TokenizedColumns,
+): Data[] {
+  const columns: Data[] = [
+    utf8Column(rows.map((row) => row.id)),
+    int32ListColumn(rows.map((row) => row.inputIds)),
+  ];
+  if (label) columns.push(int32Column(Int32Array.from(rows, (row) => row.label as number)));
+  if (valuesPerRow > 0) {
+    const vectors = rows.map((row) => row.values as Float32Array);
+    columns.push(float32VectorColumn(vectors, valuesPerRow));
+  }
+  if (completionMask) {
+    columns.push(uint8ListColumn(rows.map((row) => row.completionMask as Uint8Array)));
+  }
+  return columns;
 }
 
 /** Writes a tokenized-dataset artifact of files that `writeTokenizedSplit` wrote. */
@@ -102,26 +156,50 @@ export async function putTokenizedDataset(
 export async function readTokenizedSplit(path: string): Promise<TokenizedRows> {
   const table = await readArrowFile(path);
   const id = cellReader(table.getChild('id') as Vector<Utf8>);
-  const ids = Array.from({ length: table.numRows }, (_, row) => id(row) as string);
-  const offsets = new Int32Array(table.numRows + 1);
-  const lists = (table.getChild('input_ids') as Vector<List<Int32>>).data;
+  const tokens = table.getChild('input_ids') as Vector<List<Int32>>;
+  const labels = table.getChild('label') as Vector<Int32> | null;
+  const vectors = table.getChild('values') as Vector<FixedSizeList<Float32>> | null;
+  const mask = table.getChild('completion_mask') as Vector<List<Uint8>> | null;
+  const offsets = offsetsOf(tokens);
+  const count = offsets[table.numRows] as number;
+  const valuesPerRow = vectors?.type.listSize ?? 0;
+  return {
+    ids: Array.from({ length: table.numRows }, (_, row) => id(row) as string),
+    inputIds: copyItems(tokens, new Int32Array(count)),
+    offsets,
+    labels: labels === null ? null : labels.toArray(),
+    values: vectors && copyItems(vectors, new Float32Array(table.numRows * valuesPerRow)),
+    valuesPerRow,
+    completionMask: mask && copyItems(mask, new Uint8Array(count)),
+  };
+}
+
+/** Where each list begins among the items of all, and the last one ends. */
+function offsetsOf(lists: Vector<List<Int32>>): Int32Array {
+  const offsets = new Int32Array(lists.length + 1);
   let row = 0;
-  for (const { valueOffsets, length } of lists) {
+  for (const { valueOffsets, length } of lists.data) {
     for (let i = 0; i < length; i++, row++) {
-      const tokens = (valueOffsets[i + 1] as number) - (valueOffsets[i] as number);
-      offsets[row + 1] = (offsets[row] as number) + tokens;
+      const items = (valueOffsets[i + 1] as number) - (valueOffsets[i] as number);
+      offsets[row + 1] = (offsets[row] as number) + items;
     }
   }
-  const inputIds = new Int32Array(offsets[table.numRows] as number);
+  return offsets;
+}
+
+/** The items of all lists, one after the other. */
+function copyItems<T extends Int32Array | Float32Array | Uint8Array>(
+  lists: Vector<List | FixedSizeList>,
+  into: T,
+): T {
   let at = 0;
-  for (const { children, valueOffsets, length } of lists) {
-    const values = children[0]?.values as Int32Array;
-    const part = values.subarray(valueOffsets[0], valueOffsets[length]);
-    inputIds.set(part, at);
-    at += part.length;
+  for (const { children } of lists.data) {
+    const [items] = children as [Data];
+    // Arrow pads its buffers.
+    into.set((items.values as T).subarray(0, items.length), at);
+    at += items.length;
   }
-  const labels = table.getChild('label') as Vector<Int32> | null;
-  return { ids, inputIds, offsets, labels: labels === null ? null : labels.toArray() };
+  return into;
 }
 
 /**

@@ -31,8 +31,10 @@ export async function predict(
   const directory = await mkdtemp(join(tmpdir(), 'retune-predict-'));
   try {
     const file = join(directory, 'text.arrow');
-    const row = { id: 'text', inputIds: encoded.inputIds, label: null };
-    await writeTokenizedSplit(file, [[row]], false);
+    const { inputIds } = encoded;
+    const row = { id: 'text', inputIds, label: null, values: null, completionMask: null };
+    const columns = { label: false, valuesPerRow: 0, completionMask: false };
+    await writeTokenizedSplit(file, [[row]], columns);
     const threads = availableParallelism();
     const job = { kind: 'evaluate', modelFiles, file, padTokenId, threads } as const;
     const { logits } = await runJob(job);

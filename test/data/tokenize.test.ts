@@ -165,6 +165,7 @@ storeTest.for(PADDINGS)(
     expect(await readTokenizedDatasetInfo(store, result.dataset)).toEqual({
       splits: { train: 1 },
       labels: ['a', 'b'],
+      label_kind: 'class',
       pad_token: pad[0],
       pad_token_id: pad[1],
       max_length: 8,

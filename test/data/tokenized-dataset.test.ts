@@ -17,13 +17,17 @@ const ROWS: readonly TokenizedRow[] = Array.from({ length: 5_000 }, (_, row) => 
   id: `é-${row}`,
   inputIds: Int32Array.from({ length: 1 + (row % 7) }, (_, token) => row * 10 + token),
   label: row % 3,
+  values: null,
+  completionMask: null,
 }));
+const LABELLED = { label: true, valuesPerRow: 0, completionMask: false };
 
 storeTest('reads tokens back as flat arrays', async ({ store, folder }) => {
-  const rows = await writeTokenizedSplit(join(folder, 'train.arrow'), [ROWS], true);
+  const rows = await writeTokenizedSplit(join(folder, 'train.arrow'), [ROWS], LABELLED);
   const info = {
     splits: { train: rows },
     labels: ['a', 'b', 'c'],
+    label_kind: 'class' as const,
     pad_token: '<pad>',
     pad_token_id: 0,
     max_length: 7,
@@ -47,7 +51,7 @@ storeTest('writes the same bytes however the rows arrive', async ({ folder }) =>
   const digests = [];
   for (const groups of [[ROWS], ROWS.map((row) => [row])]) {
     const path = join(folder, 'train.arrow');
-    await writeTokenizedSplit(path, groups, true);
+    await writeTokenizedSplit(path, groups, LABELLED);
     digests.push(
       createHash('sha256')
         .update(await readFile(path))
@@ -59,15 +63,36 @@ storeTest('writes the same bytes however the rows arrive', async ({ folder }) =>
   );
 });
 
+storeTest('reads values and masks back, of several record batches', async ({ folder }) => {
+  const path = join(folder, 'train.arrow');
+  const rows = ROWS.map((row, index): TokenizedRow => ({
+    ...row,
+    label: null,
+    values: Float32Array.of(index / 7, -index),
+    completionMask: Uint8Array.from(row.inputIds, (token) => token % 2),
+  }));
+  await writeTokenizedSplit(path, [rows], { label: false, valuesPerRow: 2, completionMask: true });
+  const read = await readTokenizedSplit(path);
+
+  expect(read.labels).toBeNull();
+  expect(read.valuesPerRow).toBe(2);
+  expect(read.values).toEqual(Float32Array.from(rows.flatMap(({ values }) => [...values!])));
+  expect(read.completionMask).toEqual(Uint8Array.from(read.inputIds, (token) => token % 2));
+});
+
 storeTest('has no labels without labels, and ids exactly as they were', async ({ folder }) => {
   const path = join(folder, 'train.arrow');
-  const row = { id: '\uFEFFa', inputIds: Int32Array.of(5, 6), label: null };
-  await writeTokenizedSplit(path, [[row]], false);
+  const inputIds = Int32Array.of(5, 6);
+  const row = { id: '\uFEFFa', inputIds, label: null, values: null, completionMask: null };
+  await writeTokenizedSplit(path, [[row]], { ...LABELLED, label: false });
 
   expect(await readTokenizedSplit(path)).toEqual({
     ids: ['\uFEFFa'],
-    inputIds: Int32Array.of(5, 6),
+    inputIds,
     offsets: Int32Array.of(0, 2),
     labels: null,
+    values: null,
+    valuesPerRow: 0,
+    completionMask: null,
   });
 });

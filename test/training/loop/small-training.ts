@@ -36,6 +36,9 @@ export function smallRows(count: number, seed: number): TokenizedRows {
     inputIds,
     offsets,
     labels: Int32Array.from({ length: count }, (_, row) => (row * 5 + seed) % 3),
+    values: null,
+    valuesPerRow: 0,
+    completionMask: null,
   };
 }
 

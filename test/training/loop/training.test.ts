@@ -144,6 +144,7 @@ test.each([
     what: 'a row too long',
     change: {
       trainRows: {
+        ...smallRows(1, 1),
         ids: ['long'],
         inputIds: new Int32Array(33).fill(1),
         offsets: Int32Array.of(0, 33),
@@ -172,6 +173,9 @@ test('a row without tokens is read as one pad token', async () => {
     inputIds: new Int32Array(),
     offsets: Int32Array.of(0, 0),
     labels: null,
+    values: null,
+    valuesPerRow: 0,
+    completionMask: null,
   };
   const pad = { ...rows, inputIds: Int32Array.of(0), offsets: Int32Array.of(0, 1) };
   const shared = { modelFiles: input.modelFiles, padTokenId: 0, threads: 1 };

@@ -41,8 +41,14 @@ async function writeRows(path: string, rows: TokenizedRows): Promise<string> {
     id,
     inputIds: rows.inputIds.subarray(rows.offsets[row], rows.offsets[row + 1]),
     label: rows.labels?.[row] ?? null,
+    values: null,
+    completionMask: null,
   }));
-  await writeTokenizedSplit(path, [group], true);
+  await writeTokenizedSplit(path, [group], {
+    label: true,
+    valuesPerRow: 0,
+    completionMask: false,
+  });
   return path;
 }
 
