@@ -2,16 +2,30 @@ import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
 import type { StepContext } from './step-context.ts';
 
-const METRICS = ['accuracy', 'f1_macro', 'f1_weighted', 'loss'] as const;
+/** Scores by what a model answers; see evaluation-answers.ts. */
+const METRICS = [
+  'accuracy',
+  'f1_macro',
+  'f1_weighted',
+  'f1_micro',
+  'mse',
+  'mae',
+  'perplexity',
+  'loss',
+] as const;
 
 const inputs = z.strictObject({
   model: artifact('model').describe('the model to score'),
-  dataset: artifact('tokenized-dataset').describe('labelled rows that it has not seen'),
+  dataset: artifact('tokenized-dataset').describe(
+    'rows that it has not seen, with their labels; for a language model texts',
+  ),
   metrics: z
     .array(z.enum(METRICS))
     .min(1)
-    .default([...METRICS])
-    .describe('which scores the output `metrics` has; the report has all'),
+    .optional()
+    .describe(
+      'which scores the output `metrics` has, without it all; of one class a row: accuracy, f1_macro, f1_weighted; of several: accuracy, f1_micro; of numbers: mse, mae; of a language model: perplexity; of all: loss',
+    ),
   device: z.enum(['cpu']).default('cpu').describe('what computes'),
   few_shot: notBuilt(),
   baselines: notBuilt(),
@@ -26,17 +40,20 @@ export const evaluate = defineStep({
   revision: 2,
   effect: 'pure',
   role: 'train',
-  summary: 'Score a classifier on labelled rows, against always answering the most frequent label.',
+  summary:
+    'Score a model on rows that it has not seen; a classifier against always answering the most frequent label.',
   with: inputs,
   outputs: {
     metrics: z
       .record(z.string(), z.number())
-      .describe('the wanted scores, and majority_baseline and examples beside them'),
+      .describe(
+        'the wanted scores, and beside them examples (of a language model: tokens) and for one class a row majority_baseline',
+      ),
     report: artifact('report').describe(
-      'report.json: every score, the confusion matrix, and precision, recall and F1 of each class',
+      'report.json: every score; for one class a row also the confusion matrix, and precision, recall and F1 of each class',
     ),
     predictions: artifact('predictions').describe(
-      'predictions.jsonl: id, expected, predicted and logits of each row',
+      'predictions.jsonl: id, expected, predicted and logits of each row; empty for a language model',
     ),
   },
   async run(context: StepContext, given) {

@@ -1,20 +1,20 @@
 import { availableParallelism } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { readTokenizedSplit, type TokenizedRows } from '../data/tokenized-dataset.ts';
-import { scoreClassification } from '../evaluation/classification.ts';
-import { meanCrossEntropy, predictedClasses, type Logits } from '../evaluation/logits.ts';
+import { readTokenizedSplit } from '../data/tokenized-dataset.ts';
 import { Failure } from '../plan/failures.ts';
-import type { JsonObject } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
+import { defineModel } from '../training/model.ts';
 import { runJob } from '../training/process.ts';
+import { readConfig } from '../training/weights/model-files.ts';
+import { expectedAnswers, scoredAnswers, type ScoredAnswers } from './evaluation-answers.ts';
 import type { EvaluateInputs } from './evaluate.ts';
 import type { StepContext } from './step-context.ts';
 import { openModel, openTokenized, requireTokenizerOf } from './tokenized-input.ts';
 
 const configSchema = z.object({
-  id2label: z.record(z.string(), z.string()),
+  id2label: z.record(z.string(), z.string()).default({}),
   pad_token_id: z.int().nullish(),
 });
 
@@ -24,7 +24,7 @@ interface EvaluateOutputs {
   readonly predictions: ArtifactDigest;
 }
 
-/** Scores a model on a labelled split; the report has the confusion matrix and every class. */
+/** Scores a model on the rows of a split. */
 export async function runEvaluation(
   context: StepContext,
   inputs: EvaluateInputs,
@@ -34,10 +34,11 @@ export async function runEvaluation(
   const dataset = await openTokenized(store, inputs.dataset);
   await requireTokenizerOf(store, inputs.model, 'dataset', dataset);
   const { info, file } = dataset;
-  const rows = await readTokenizedSplit(file);
   const { labels, padTokenId } = await readClassifier(modelFiles['config.json'] ?? '');
-  const expected = expectedClasses(rows, info.labels, labels);
-  const answer = await runJob(
+  const rows = await readTokenizedSplit(file);
+  const model = defineModel(await readConfig(modelFiles));
+  const expected = expectedAnswers(model, { rows, datasetLabels: info.labels, labels });
+  const answers = await runJob(
     {
       kind: 'evaluate',
       ...{ modelFiles, file },
@@ -53,28 +54,38 @@ export async function runEvaluation(
       },
     },
   );
-  const loss = meanCrossEntropy(answer, expected);
-  if (!Number.isFinite(loss)) throw notNumbers(loss);
-  const predicted = predictedClasses(answer);
-  const scores = scoreClassification({ labels, expected, predicted });
-  const all = { ...scores, loss };
+  const scored = scoredAnswers(answers, expected, rows, labels);
+  const metrics = wantedMetrics(scored, inputs.metrics);
+  const metadata = { model: inputs.model, dataset: inputs.dataset };
+  const all = { ...scored.facts, ...scored.scores, ...scored.details };
   const report = await putArtifact(store, {
-    type: 'report',
-    metadata: { model: inputs.model, dataset: inputs.dataset },
+    ...{ type: 'report', metadata },
     files: { 'report.json': text(`${JSON.stringify(all, null, 2)}\n`) },
   });
+  const lines = scored.predictions.map((row) => `${JSON.stringify(row)}\n`).join('');
   const predictions = await putArtifact(store, {
-    type: 'predictions',
-    metadata: { model: inputs.model, dataset: inputs.dataset },
-    files: {
-      'predictions.jsonl': text(
-        predictionLines(rows.ids, { labels, expected, predicted, ...answer }),
-      ),
-    },
+    ...{ type: 'predictions', metadata },
+    files: { 'predictions.jsonl': text(lines) },
   });
-  const wanted = Object.fromEntries(inputs.metrics.map((name) => [name, all[name]]));
-  const { majority_baseline, examples } = scores;
-  return { metrics: { ...wanted, majority_baseline, examples }, report, predictions };
+  return { metrics, report, predictions };
+}
+
+function wantedMetrics(
+  { scores, facts }: ScoredAnswers,
+  wanted: EvaluateInputs['metrics'],
+): Record<string, number> {
+  const loss = scores['loss'] ?? NaN;
+  if (!Number.isFinite(loss)) throw notNumbers(loss);
+  const names: readonly string[] = wanted ?? Object.keys(scores);
+  const missing = names.find((name) => scores[name] === undefined);
+  if (missing !== undefined) {
+    throw new Failure(
+      'InvalidInput',
+      `metrics: this model has no ${missing}; its scores are ${Object.keys(scores).join(', ')}`,
+    );
+  }
+  const chosen = Object.fromEntries(names.map((name) => [name, scores[name] ?? NaN]));
+  return { ...chosen, ...facts };
 }
 
 /** What a classifier's config.json says of its answers. */
@@ -92,56 +103,12 @@ export async function readClassifier(configFile: string): Promise<ClassifierFact
   return { labels, padTokenId: config.pad_token_id ?? null };
 }
 
-/** The rows' labels as classes of the model: by name where the names differ in order or number. */
-function expectedClasses(
-  rows: TokenizedRows,
-  datasetLabels: readonly string[] | null,
-  labels: readonly string[],
-): Int32Array {
-  if (rows.labels === null || datasetLabels === null) {
-    throw new Failure(
-      'InvalidInput',
-      "dataset has no labels to compare with: name the label column in download-dataset's `label`",
-    );
-  }
-  const classes = datasetLabels.map((name) => labels.indexOf(name));
-  return rows.labels.map((label, row) => {
-    const found = classes[label] ?? -1;
-    if (found >= 0) return found;
-    throw new Failure(
-      'InvalidInput',
-      `row ${rows.ids[row] ?? row} has the label '${datasetLabels[label] ?? label}', which the model ` +
-        `does not know (it knows ${labels.join(', ')}): evaluate on rows with the labels it was ` +
-        "trained on, or name its classes by id2label in download-model's `config`",
-    );
-  });
-}
-
 function notNumbers(loss: number): Failure {
   return new Failure(
     'InvalidInput',
     `the model's loss is ${loss}: its weights hold values that are no numbers, or overflow; ` +
       'use another model, or train it again with a lower learning_rate',
   );
-}
-
-interface PredictedRows extends Logits {
-  readonly labels: readonly string[];
-  readonly expected: Int32Array;
-  readonly predicted: Int32Array;
-}
-
-function predictionLines(ids: readonly string[], rows: PredictedRows): string {
-  const { labels, expected, predicted, logits, classes } = rows;
-  return ids
-    .map((id, row): JsonObject => ({
-      id,
-      expected: labels[expected[row] ?? 0] ?? '',
-      predicted: labels[predicted[row] ?? 0] ?? '',
-      logits: [...logits.subarray(row * classes, (row + 1) * classes)],
-    }))
-    .map((row) => `${JSON.stringify(row)}\n`)
-    .join('');
 }
 
 function text(content: string): Uint8Array {

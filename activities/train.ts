@@ -8,10 +8,7 @@ const inputs = z.strictObject({
   model: artifact('model').describe('the model to start from'),
   task: z
     .enum(['text-classification', 'causal-lm'])
-    .refine((task) => task !== 'causal-lm', {
-      error: "'causal-lm' is not built yet: use 'text-classification'",
-    })
-    .describe('what the model learns to do'),
+    .describe('what the model learns to do: to tell labels or numbers, or to go on with texts'),
   train_dataset: artifact('tokenized-dataset').describe('the examples to learn from'),
   eval_dataset: artifact('tokenized-dataset')
     .optional()
@@ -21,8 +18,33 @@ const inputs = z.strictObject({
     .prefault({})
     .describe("Hugging Face's TrainingArguments, with their names, meanings and defaults"),
   device: z.enum(['cpu']).default('cpu').describe('what computes'),
-  lora: notBuilt(),
-  freeze: notBuilt(),
+  lora: z
+    .strictObject({
+      r: z.int().min(1).default(8).describe('rank'),
+      alpha: z.number().positive().default(8).describe('adapters count alpha / r'),
+      dropout: z.number().min(0).lt(1).default(0).describe("of the adapters' inputs"),
+      target_modules: z
+        .union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)])
+        .optional()
+        .describe(
+          "linear layers to adapt, by the last part of their names; without it PEFT's choice (GPT-2: c_attn)",
+        ),
+    })
+    .optional()
+    .describe(
+      "low-rank adaptation, with PEFT's defaults: only adapters and the head are trained; the model has them merged, and beside them in PEFT's layout below adapter/",
+    ),
+  freeze: z
+    .union([
+      z.array(z.string().min(1)).min(1),
+      z.strictObject({
+        all_but_last: z.int().min(0).describe('layers that are trained, counted from the last'),
+      }),
+    ])
+    .optional()
+    .describe(
+      'parameters to leave as they are: names, in which * stands for anything; or all_but_last: N, all below the last N layers',
+    ),
   early_stopping: notBuilt(),
   pack: notBuilt(),
   replay: notBuilt(),

@@ -1,12 +1,15 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import type { LabelKind } from '../data/dataset.ts';
 import { diskFailure } from '../data/disk-failure.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
+import type { LoraOptions } from '../training/models/lora.ts';
+import type { ProblemType } from '../training/models/objectives.ts';
 import { runJob, type JobEvent, type JobResult, type TrainJob } from '../training/process.ts';
 import type { StepContext } from './step-context.ts';
 import {
@@ -21,6 +24,13 @@ import type { TrainInputs } from './train.ts';
 /** The longest that training goes on without a checkpoint. */
 const CHECKPOINT_SECONDS = 120;
 const TOKENIZER_CONFIG = 'tokenizer_config.json';
+
+/** What is predicted of rows, by what their labels are. */
+const PROBLEM_TYPES = {
+  class: 'single_label_classification',
+  classes: 'multi_label_classification',
+  number: 'regression',
+} as const satisfies Record<LabelKind, ProblemType>;
 
 interface TrainOutputs {
   readonly model: ArtifactDigest;
@@ -46,6 +56,10 @@ export async function runTraining(
   for (const directory of [outputDirectory, checkpointDirectory]) await mkdir(directory);
   const job: TrainJob = {
     kind: 'train',
+    task: inputs.task,
+    ...(rows.info.label_kind && { problemType: PROBLEM_TYPES[rows.info.label_kind] }),
+    ...(inputs.freeze && { freeze: inputs.freeze }),
+    ...(inputs.lora && { lora: loraOptions(inputs.lora) }),
     modelFiles,
     trainFile: rows.file,
     ...(evalRows && { evalFile: evalRows.file }),
@@ -128,6 +142,14 @@ function checkAlike(train: TokenizedInput, evaluation: TokenizedInput): void {
   }
 }
 
+function loraOptions({ target_modules, ...rest }: NonNullable<TrainInputs['lora']>): LoraOptions {
+  return { ...rest, ...(target_modules !== undefined && { targetModules: target_modules }) };
+}
+
+function evalScores(scores: { readonly [name: string]: number }): JsonObject {
+  return Object.fromEntries(Object.entries(scores).map(([name, score]) => [`eval_${name}`, score]));
+}
+
 /** Turns the job's events into live details and what the ledger keeps of them. */
 function eventWatcher(context: StepContext): (event: JobEvent) => void {
   let hasStepped = false;
@@ -164,7 +186,7 @@ function eventWatcher(context: StepContext): (event: JobEvent) => void {
         });
         return;
       case 'evaluation':
-        show({ eval_loss: event.loss, eval_accuracy: event.accuracy });
+        show({ eval_loss: event.loss, ...evalScores(event.scores) });
         return;
       case 'checkpoint':
         show({ checkpoint_step: event.step });

@@ -1,15 +1,16 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
 import type { Logits } from '../evaluation/logits.ts';
+import type { ProblemType } from './models/objectives.ts';
 import { checkRows } from './examples.ts';
 import { defineModel } from './model.ts';
-import { openPredictor } from './prediction.ts';
+import { PACKING } from './packing.ts';
+import { openPredictor, type TokenLoss } from './prediction.ts';
 import {
   allocateTensorData,
   loadRuntime,
   type NamedTensors,
   type Tensor,
 } from './runtime/runtime.ts';
-import { PACKING } from './train.ts';
 import { readConfig, weightFiles, type ModelFiles } from './weights/model-files.ts';
 import { loadWeights } from './weights/weight-loading.ts';
 
@@ -23,16 +24,26 @@ export interface EvaluateInput {
   readonly onProgress?: (rowsDone: number) => void;
 }
 
+/** What a model answered: logits of every row, or a language model's loss. */
+export type ModelAnswers =
+  | {
+      readonly task: 'text-classification';
+      readonly problemType: ProblemType;
+      readonly logits: Logits;
+    }
+  | { readonly task: 'causal-lm'; readonly tokenLoss: TokenLoss };
+
 /**
- * Logits of a trained classifier on every row, without dropout.
+ * A trained model's answers on every row, without dropout.
  * @throws InvalidInput (a model without its head, rows it cannot read), NotFound, OutOfMemory,
  *   DeviceUnavailable, or the signal's reason
  */
-export async function evaluate(input: EvaluateInput): Promise<Logits> {
+export async function evaluate(input: EvaluateInput): Promise<ModelAnswers> {
   const { rows, padTokenId, threads, signal } = input;
   const runtime = loadRuntime();
   const model = defineModel(await readConfig(input.modelFiles));
-  checkRows(rows, { name: 'dataset', model, padTokenId, needsLabels: false });
+  const needsAnswers = model.task === 'causal-lm';
+  checkRows(rows, { name: 'dataset', model, padTokenId, needsAnswers });
   const tensors = new Map<string, Tensor<'float32'>>();
   const target = (spec: { name: string; shape: readonly number[] }): Float32Array => {
     const elements = spec.shape.reduce((product, axis) => product * axis, 1);
@@ -43,22 +54,26 @@ export async function evaluate(input: EvaluateInput): Promise<Logits> {
   };
   try {
     await loadWeights({
+      ...model,
       files: await weightFiles(input.modelFiles),
       specs: model.parameters,
       target,
-      basePrefix: model.basePrefix,
       // An evaluation of a head that nobody trained would say nothing.
-      head: [],
+      mayLack: [],
       seed: 0,
     });
     const parameters: NamedTensors = Object.fromEntries(tensors);
     const limits = PACKING;
     const predictor = openPredictor({ runtime, model, parameters, padTokenId, limits, threads });
     try {
-      return await predictor.predict(rows, (rowsDone) => {
+      const onPass = (rowsDone: number): void => {
         signal?.throwIfAborted();
         input.onProgress?.(rowsDone);
-      });
+      };
+      const { task, problemType } = model;
+      return task === 'causal-lm'
+        ? { task, tokenLoss: await predictor.tokenLoss(rows, onPass) }
+        : { task, problemType, logits: await predictor.predict(rows, onPass) };
     } finally {
       predictor.release();
     }

@@ -8,8 +8,8 @@ export interface RowRequirements {
   readonly model: ModelDefinition;
   /** Of the tokenized dataset. */
   readonly padTokenId: number | null;
-  /** Every row has one of the model's classes. */
-  readonly needsLabels: boolean;
+  /** Every row has what the model is to answer. */
+  readonly needsAnswers: boolean;
 }
 
 /**
@@ -17,19 +17,63 @@ export interface RowRequirements {
  * @throws InvalidInput naming the first row that it cannot, and the remedy
  */
 export function checkRows(rows: TokenizedRows, requirements: RowRequirements): void {
-  const { name, model, needsLabels } = requirements;
+  const { name, model, needsAnswers } = requirements;
   if (rows.ids.length === 0) throw invalid(`${name} has no rows; expected at least 1`);
-  if (needsLabels && rows.labels === null) {
-    throw invalid(`${name} has no labels; give download-dataset a label column`);
-  }
   for (const row of rows.ids.keys()) checkRow(rows, row, requirements);
-  for (const [row, label] of (needsLabels ? (rows.labels ?? []) : []).entries()) {
+  if (!needsAnswers) return;
+  if (model.task === 'causal-lm') checkPredictedTokens(rows, name);
+  else if (model.valuesWidth === undefined) checkLabels(rows, name, model);
+  else checkValues(rows, name, model);
+}
+
+function checkLabels(rows: TokenizedRows, name: string, model: ModelDefinition): void {
+  if (rows.labels === null) {
+    throw invalid(
+      rows.values === null
+        ? `${name} has no labels; give download-dataset a label column`
+        : `${name} has several labels or numbers a row, and the model tells one class a row; give ` +
+            'train problem_type: multi_label_classification or regression',
+    );
+  }
+  for (const [row, label] of rows.labels.entries()) {
     if (label >= 0 && label < model.classes) continue;
     throw invalid(
       `row ${JSON.stringify(rows.ids[row])} of ${name} has the label ${label}, and the model ` +
         `${model.classes} classes; give download-model config: { num_labels: ${label + 1} } or more`,
     );
   }
+}
+
+function checkValues(rows: TokenizedRows, name: string, model: ModelDefinition): void {
+  const isRegression = model.problemType === 'regression';
+  if (rows.values === null) {
+    const kind = isRegression ? 'number' : 'classes';
+    throw invalid(
+      `${name} has no ${isRegression ? 'numbers to predict' : 'lists of labels'}, as ` +
+        `${model.problemType} needs; give download-dataset a label column of them and label_kind: ${kind}`,
+    );
+  }
+  if (rows.valuesPerRow === model.classes) return;
+  const what = isRegression ? 'numbers' : 'classes';
+  throw invalid(
+    `${name} has ${rows.valuesPerRow} ${what} a row, and the model answers ${model.classes}; give ` +
+      `download-model config: { num_labels: ${rows.valuesPerRow} }`,
+  );
+}
+
+/** A language model learns from each token that has one before it and is not of a prompt. */
+function checkPredictedTokens(rows: TokenizedRows, name: string): void {
+  const { offsets, completionMask } = rows;
+  for (let row = 0; row < rows.ids.length; row++) {
+    const [start = 0, end = 0] = offsets.subarray(row, row + 2);
+    for (let token = start + 1; token < end; token++) {
+      if (completionMask?.[token] !== 0) return;
+    }
+  }
+  throw invalid(
+    `${name} has no token to predict: each row has at most one token, or is a prompt alone; give ` +
+      'longer texts, or completions',
+  );
 }
 
 function checkRow(rows: TokenizedRows, row: number, requirements: RowRequirements): void {

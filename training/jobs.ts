@@ -1,14 +1,17 @@
-import type { Logits } from '../evaluation/logits.ts';
 import type { TrainingArguments } from './arguments.ts';
 import type { FreshModel, FreshModelInput } from './fresh-model.ts';
 import type { TrainingEvent } from './loop.ts';
-import type { TrainResult } from './train.ts';
+import type { ModelAnswers } from './evaluate.ts';
+import type { TrainInput, TrainResult } from './train.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 
 /** What a training process can be asked for. Paths are local; the store is opened by its URL. */
 export type Job = TrainJob | EvaluateJob | InitializeJob;
 
-export interface TrainJob {
+export interface TrainJob extends Pick<
+  TrainInput,
+  'task' | 'problemType' | 'freeze' | 'lora' | 'classWeights'
+> {
   readonly kind: 'train';
   readonly modelFiles: ModelFiles;
   /** Arrow file of a split of a tokenized dataset. */
@@ -44,7 +47,7 @@ export interface InitializeJob extends FreshModelInput {
 
 export interface JobResults {
   readonly train: TrainResult;
-  readonly evaluate: Logits;
+  readonly evaluate: ModelAnswers;
   readonly initialize: FreshModel;
 }
 

@@ -1,15 +1,13 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
-import { meanCrossEntropy, predictedClasses } from '../evaluation/logits.ts';
 import { Failure } from '../plan/failures.ts';
 import type { TrainingArguments } from './arguments.ts';
 import type { Checkpointer } from './checkpoints/checkpointer.ts';
-import { readableTokensOf } from './examples.ts';
-import { dropoutKeys } from './models/dropout-keys.ts';
-import type { Example } from './pass-tensors.ts';
+import { evaluateRows } from './evaluation-scores.ts';
 import type { Predictor } from './prediction.ts';
 import { dataOrder } from './random/data-order.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { epochAfter, isEpochEnd, stepData, type Schedule } from './schedule.ts';
+import { stepExamples, type ExampleSource } from './step-examples.ts';
 import type { TrainingProgress } from './training-progress.ts';
 import type { TrainingSession } from './training-session.ts';
 
@@ -39,7 +37,8 @@ export type TrainingEvent =
       readonly kind: 'evaluation';
       readonly step: number;
       readonly loss: number;
-      readonly accuracy: number;
+      /** By name: accuracy, perplexity, ... */
+      readonly scores: { readonly [name: string]: number };
     }
   | { readonly kind: 'checkpoint'; readonly step: number; readonly seconds: number }
   /** A sentence that a person should see. */
@@ -49,9 +48,8 @@ export interface LoopInput {
   readonly session: TrainingSession;
   readonly schedule: Schedule;
   readonly args: TrainingArguments;
-  readonly trainRows: TokenizedRows;
-  readonly padTokenId: number | null;
-  readonly hasDropout: boolean;
+  /** The rows to train on. */
+  readonly examples: ExampleSource;
   /** Where to begin; changed as training goes on. */
   readonly progress: TrainingProgress;
   readonly evaluation: { readonly rows: TokenizedRows; readonly predictor: Predictor } | undefined;
@@ -92,7 +90,7 @@ async function optimizerStep(input: LoopInput, orders: DataOrders, meter: Meter)
   const { session, schedule, args, progress } = input;
   const { epoch, start, end } = stepData(schedule, progress.step);
   const rows = orders.of(epoch).subarray(start, end);
-  const examples = stepExamples(input, rows, epoch);
+  const examples = stepExamples(input.examples, microBatches(rows, schedule.batchSize), epoch);
   const { loss, computedTokens } = await session.computeGradients(examples);
   const gradNorm = await session.optimizer.gradientNorm();
   if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
@@ -116,16 +114,10 @@ function clipScale(maxNorm: number, norm: number): number {
   return Math.min(1, maxNorm / (norm + 1e-6));
 }
 
-function stepExamples(input: LoopInput, rows: Uint32Array, epoch: number): readonly Example[] {
-  const { trainRows, padTokenId, args } = input;
-  return Array.from(rows, (row) => {
-    const inputIds = readableTokensOf(trainRows, row, padTokenId);
-    const example = { inputIds, label: trainRows.labels?.[row] ?? 0, weight: 1 / rows.length };
-    if (!input.hasDropout) return example;
-    const rowId = trainRows.ids[row] ?? '';
-    const keys = dropoutKeys({ seed: args.seed, epoch, rowId, length: inputIds.length });
-    return { ...example, dropoutKeys: keys };
-  });
+function microBatches(rows: Uint32Array, size: number): readonly Uint32Array[] {
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, i) =>
+    rows.subarray(i * size, (i + 1) * size),
+  );
 }
 
 interface StepNumbers {
@@ -169,22 +161,19 @@ async function evaluate(input: LoopInput): Promise<boolean> {
   const { evaluation, progress, schedule, signal, onEvent } = input;
   if (evaluation === undefined) return true;
   try {
-    const { labels } = evaluation.rows;
-    if (labels === null) throw new Error('internal: evaluation without labels');
-    const answer = await evaluation.predictor.predict(evaluation.rows, () => {
+    const { rows, predictor } = evaluation;
+    const { loss, scores } = await evaluateRows(input.examples.model, predictor, rows, () => {
       if (signal?.aborted === true) throw new EvaluationStopped();
     });
-    const loss = meanCrossEntropy(answer, labels);
-    const hits = predictedClasses(answer).filter((predicted, row) => predicted === labels[row]);
-    const accuracy = hits.length / labels.length;
     const { step } = progress;
     if (!Number.isFinite(loss)) throw divergedEvaluation(step, loss);
     const epoch = epochAfter(schedule, step);
-    progress.history.push({ step, epoch, eval_loss: loss, eval_accuracy: accuracy });
+    const named = Object.entries(scores).map(([name, score]) => [`eval_${name}`, score]);
+    progress.history.push({ step, epoch, eval_loss: loss, ...Object.fromEntries(named) });
     if (progress.best === null || loss < progress.best.eval_loss) {
       progress.best = { step, eval_loss: loss };
     }
-    onEvent({ kind: 'evaluation', step, loss, accuracy });
+    onEvent({ kind: 'evaluation', step, loss, scores });
     return true;
   } catch (error) {
     if (error instanceof EvaluationStopped) return false;
@@ -198,13 +187,13 @@ const REMEDY_AT_START =
   "look for values that are no numbers in the model's weights, or for broken text in those rows";
 
 function diverged(
-  { progress, trainRows, args }: LoopInput,
+  { progress, examples, args }: LoopInput,
   rows: Uint32Array,
   loss: number,
   gradNorm: number,
 ): Failure {
   const what = Number.isFinite(loss) ? `gradient norm is ${gradNorm}` : `loss is ${loss}`;
-  const ids = Array.from(rows.subarray(0, 16), (row) => trainRows.ids[row]).join(', ');
+  const ids = Array.from(rows.subarray(0, 16), (row) => examples.rows.ids[row]).join(', ');
   const more = rows.length > 16 ? ` and ${rows.length - 16} more` : '';
   return new Failure(
     'Diverged',
@@ -227,8 +216,8 @@ class DataOrders {
   #epoch = -1;
   #order: Uint32Array = new Uint32Array();
 
-  constructor({ trainRows, args }: LoopInput) {
-    this.#rows = trainRows.ids.length;
+  constructor({ examples, args }: LoopInput) {
+    this.#rows = examples.rows.ids.length;
     this.#seed = args.data_seed ?? args.seed;
   }
 

@@ -1,9 +1,10 @@
 import { defineModel } from './model.ts';
+import { elementsOf } from './models/parameters.ts';
 import { readConfig, weightFiles, type ModelFiles } from './weights/model-files.ts';
 import { checkWeights } from './weights/weight-loading.ts';
 
 export interface ModelFacts {
-  /** Hugging Face's class of the classifier. */
+  /** Hugging Face's class of the model. */
   readonly architecture: string;
   /** Number of weights, with those of a head that training will create. */
   readonly parameters: number;
@@ -17,9 +18,8 @@ export interface ModelFacts {
  */
 export async function inspectModel(modelFiles: ModelFiles): Promise<ModelFacts> {
   const model = defineModel(await readConfig(modelFiles));
-  const { parameters: specs, basePrefix, head, architecture, positions } = model;
-  await checkWeights({ files: await weightFiles(modelFiles), specs, basePrefix, head });
-  const elements = specs.map(({ shape }) => shape.reduce((product, axis) => product * axis, 1));
-  const parameters = elements.reduce((sum, count) => sum + count, 0);
+  const { parameters: specs, architecture, positions } = model;
+  await checkWeights({ ...model, specs, files: await weightFiles(modelFiles) });
+  const parameters = specs.reduce((sum, spec) => sum + elementsOf(spec), 0);
   return { architecture, parameters, positions };
 }

@@ -22,6 +22,12 @@ export interface PackingLimits {
 }
 
 /**
+ * How examples are packed. The order of sums, and so the last bits of a model, depend on it: a
+ * change must raise the revision of the step kinds that train.
+ */
+export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 };
+
+/**
  * Shares examples out to passes of packed rows: the longest first, each into the first row that has
  * room; then the rows, the longest first, into passes. A function of the lengths and limits alone.
  *

@@ -1,4 +1,3 @@
-import { pooledPosition } from './models/pooling.ts';
 import type { Pass } from './packing.ts';
 import {
   allocateTensorData,
@@ -9,14 +8,23 @@ import {
   type TensorData,
 } from './runtime/runtime.ts';
 
+/** What the loss compares of an example: `n` targets, one for a classifier. */
+export interface Targets {
+  /** [n]: positions in the example of the tokens whose states they are predicted from. */
+  readonly positions: Int32Array;
+  /** Factors in the loss: [n], or one number for all. */
+  readonly weights: Float32Array | number;
+  /** [n] classes or token ids, for a loss that compares classes. */
+  readonly labels?: Int32Array;
+  /** [n,C] row after row, for any other. */
+  readonly values?: Float32Array;
+}
+
 /** One example as the graph sees it. */
 export interface Example {
   /** At least one. */
   readonly inputIds: Int32Array;
-  /** 0 where there is none. */
-  readonly label: number;
-  /** Factor of its cross entropy in the loss. */
-  readonly weight: number;
+  readonly targets: Targets;
   /** One a token; only for a graph with dropout. */
   readonly dropoutKeys?: Uint32Array;
 }
@@ -26,6 +34,8 @@ export interface PassTensorsInput {
   /** What the pass's placements count. */
   readonly examples: readonly Example[];
   readonly padTokenId: number | null;
+  /** Width of `label_values`; undefined where targets are `labels`. */
+  readonly valuesWidth: number | undefined;
 }
 
 export interface BoundPass {
@@ -43,16 +53,17 @@ export class PassTensors {
   }
 
   /** The graph's inputs for a pass, but for the parameters (see ModelGraph). */
-  bind({ pass, examples, padTokenId }: PassTensorsInput): BoundPass {
+  bind(input: PassTensorsInput): BoundPass {
+    const inputs: NamedTensors = { ...this.#rows(input), ...this.#targets(input) };
+    return { inputs, release: () => Object.values(inputs).forEach((tensor) => tensor.release()) };
+  }
+
+  #rows({ pass, examples, padTokenId }: PassTensorsInput): NamedTensors {
     const { rows: R, tokens: T, placements } = pass;
     const grid = [R, T];
-    const each = [placements.length];
     const inputIds = this.#tensor('input_ids', 'int32', grid);
     const positionIds = this.#tensor('position_ids', 'int32', grid);
     const segmentIds = this.#tensor('segment_ids', 'int32', grid);
-    const pooledIndex = this.#tensor('pooled_index', 'int32', each);
-    const labels = this.#tensor('labels', 'int32', each);
-    const weights = this.#tensor('example_weights', 'float32', each);
     const hasDropout = examples.some((example) => example.dropoutKeys !== undefined);
     const dropoutKeys = hasDropout ? this.#tensor('dropout_keys', 'uint32', grid) : undefined;
     inputIds.data.fill(padTokenId ?? 0);
@@ -60,26 +71,52 @@ export class PassTensors {
     segmentIds.data.fill(-1);
     dropoutKeys?.data.fill(0);
     for (const [segment, { example, row, start }] of placements.entries()) {
-      const { inputIds: ids, label, weight, dropoutKeys: keys } = exampleAt(examples, example);
+      const { inputIds: ids, dropoutKeys: keys } = exampleAt(examples, example);
       const first = row * T + start;
       inputIds.data.set(ids, first);
       for (let i = 0; i < ids.length; i++) positionIds.data[first + i] = i;
       segmentIds.data.fill(segment, first, first + ids.length);
-      pooledIndex.data[segment] = first + pooledPosition(ids, padTokenId);
-      labels.data[segment] = label;
-      weights.data[segment] = weight;
       if (keys !== undefined) dropoutKeys?.data.set(keys, first);
     }
-    const inputs: NamedTensors = {
+    return {
       input_ids: inputIds,
       position_ids: positionIds,
       segment_ids: segmentIds,
-      pooled_index: pooledIndex,
-      labels,
-      example_weights: weights,
       ...(dropoutKeys !== undefined && { dropout_keys: dropoutKeys }),
     };
-    return { inputs, release: () => Object.values(inputs).forEach((tensor) => tensor.release()) };
+  }
+
+  #targets({ pass, examples, valuesWidth }: PassTensorsInput): NamedTensors {
+    const { tokens: T, placements } = pass;
+    const E = targetsOf(pass, examples);
+    const pooledIndex = this.#tensor('pooled_index', 'int32', [E]);
+    const weights = this.#tensor('example_weights', 'float32', [E]);
+    const labels = valuesWidth === undefined ? this.#tensor('labels', 'int32', [E]) : undefined;
+    const values =
+      valuesWidth === undefined
+        ? undefined
+        : this.#tensor('label_values', 'float32', [E, valuesWidth]);
+    let first = 0;
+    for (const { example, row, start } of placements) {
+      const { targets } = exampleAt(examples, example);
+      const count = targets.positions.length;
+      for (const [i, position] of targets.positions.entries()) {
+        pooledIndex.data[first + i] = row * T + start + position;
+      }
+      if (typeof targets.weights === 'number') {
+        weights.data.fill(targets.weights, first, first + count);
+      } else weights.data.set(targets.weights, first);
+      if (targets.labels !== undefined) labels?.data.set(targets.labels, first);
+      if (targets.values !== undefined)
+        values?.data.set(targets.values, first * (valuesWidth ?? 0));
+      first += count;
+    }
+    return {
+      pooled_index: pooledIndex,
+      example_weights: weights,
+      ...(labels !== undefined && { labels }),
+      ...(values !== undefined && { label_values: values }),
+    };
   }
 
   #tensor<E extends ElementType>(
@@ -96,6 +133,14 @@ export class PassTensors {
     const data = buffer.subarray(0, elements) as TensorData<E>;
     return this.#runtime.createTensor({ elementType, shape, data });
   }
+}
+
+/** Number of targets of a pass: E. */
+export function targetsOf(pass: Pass, examples: readonly Example[]): number {
+  return pass.placements.reduce(
+    (sum, { example }) => sum + exampleAt(examples, example).targets.positions.length,
+    0,
+  );
 }
 
 function exampleAt(examples: readonly Example[], index: number): Example {

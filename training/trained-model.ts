@@ -2,8 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskFailure } from '../data/disk-failure.ts';
 import { Failure } from '../plan/failures.ts';
+import { mergedWeight } from './merged-weight.ts';
 import type { ModelDefinition } from './model.ts';
-import type { TrainingState } from './optimizers/training-state.ts';
+import type { Adapter } from './models/lora.ts';
 import type { HistoryRow } from './training-progress.ts';
 import { trainedConfigJson } from './weights/model-config.ts';
 import { CONFIG_FILE, WEIGHTS_FILE } from './weights/model-files.ts';
@@ -13,9 +14,12 @@ export interface TrainedModelInput {
   readonly directory: string;
   readonly config: { readonly [key: string]: unknown };
   readonly model: ModelDefinition;
-  readonly state: TrainingState;
-  /** Names of the classes. */
-  readonly labels: readonly string[];
+  /** They are merged into what they adapt. */
+  readonly adapters: readonly Adapter[];
+  /** A parameter's or adapter's elements. */
+  readonly weights: (name: string) => Float32Array;
+  /** Names of the classes; null for a language model. */
+  readonly labels: readonly string[] | null;
   readonly padTokenId: number | null;
 }
 
@@ -28,18 +32,21 @@ export interface TrainedModelInput {
 export async function writeTrainedModel(
   input: TrainedModelInput,
 ): Promise<{ readonly [name: string]: string }> {
-  const { directory, config, model, state, labels, padTokenId } = input;
-  const { architecture } = model;
+  const { directory, config, model, adapters, weights, labels, padTokenId } = input;
+  const { architecture, problemType } = model;
   const configFile = join(directory, CONFIG_FILE);
   const weightsFile = join(directory, WEIGHTS_FILE);
-  await writeText(configFile, trainedConfigJson(config, { architecture, labels, padTokenId }));
+  const classes = labels === null ? null : { labels, problemType };
+  await writeText(configFile, trainedConfigJson(config, { architecture, classes, padTokenId }));
+  const byWeight = new Map(adapters.map((adapter) => [`${adapter.path}.weight`, adapter]));
   await writeSafetensors(
     weightsFile,
-    state.tensors.map((tensor) => ({
-      name: tensor.name,
-      shape: tensor.shape,
-      pieces: [state.view('parameters', tensor)],
-    })),
+    model.parameters.map((spec) => {
+      const adapter = byWeight.get(spec.name);
+      const pieces =
+        adapter === undefined ? [weights(spec.name)] : mergedWeight(spec, adapter, weights);
+      return { name: spec.name, shape: spec.shape, pieces };
+    }),
   );
   return { [CONFIG_FILE]: configFile, [WEIGHTS_FILE]: weightsFile };
 }
@@ -82,7 +89,7 @@ export function classLabels(
   });
 }
 
-async function writeText(path: string, text: string): Promise<void> {
+export async function writeText(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
   } catch (error) {

@@ -11,12 +11,8 @@ const historyRowSchema = z.union([
     grad_norm: z.number(),
     tokens_per_second: z.number(),
   }),
-  z.strictObject({
-    step: count,
-    epoch: z.number(),
-    eval_loss: z.number(),
-    eval_accuracy: z.number(),
-  }),
+  // Besides the loss, eval_accuracy and what else the task is scored by.
+  z.object({ step: count, epoch: z.number(), eval_loss: z.number() }).catchall(z.number()),
 ]);
 
 /** A row of the training history, under Hugging Face's names. */

@@ -37,8 +37,14 @@ export async function predict(
     await writeTokenizedSplit(file, [[row]], columns);
     const threads = availableParallelism();
     const job = { kind: 'evaluate', modelFiles, file, padTokenId, threads } as const;
-    const { logits } = await runJob(job);
-    const scores = ranked(labels, logits);
+    const answers = await runJob(job);
+    if (answers.task === 'causal-lm' || answers.problemType !== 'single_label_classification') {
+      throw new CommandError(
+        `${name} v${version.version} does not tell one class a text: predict is for models that do; ` +
+          'score it by evaluate@1',
+      );
+    }
+    const scores = ranked(labels, answers.logits.logits);
     const label = scores[0]?.label ?? '';
     if (json) {
       const probabilities = Object.fromEntries(scores.map((score) => [score.label, score.p]));

@@ -1,15 +1,17 @@
 import type { Value } from '../graph/graph.ts';
 import { add, erf, mul, relu, sigmoid } from '../graph/ops.ts';
-import type { Gpt2Config } from './gpt2-config.ts';
 
 /** Activation functions by Hugging Face's names. */
-export const ACTIVATIONS: Readonly<Record<Gpt2Config['activation_function'], (x: Value) => Value>> =
-  {
-    gelu: geluErf,
-    gelu_new: geluTanh,
-    gelu_pytorch_tanh: geluTanh,
-    relu,
-  };
+export const ACTIVATION_NAMES = ['gelu_new', 'gelu_pytorch_tanh', 'gelu', 'relu'] as const;
+
+export type ActivationName = (typeof ACTIVATION_NAMES)[number];
+
+export const ACTIVATIONS: Readonly<Record<ActivationName, (x: Value) => Value>> = {
+  gelu: geluErf,
+  gelu_new: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  relu,
+};
 
 /** x·Φ(x) = x/2·(1 + erf(x/√2)). Source: Hendrycks and Gimpel, GELUs, 2016. */
 function geluErf(x: Value): Value {

@@ -1,53 +1,118 @@
-import { Failure } from '../../plan/failures.ts';
-import { differentiate } from '../graph/gradients/differentiate.ts';
-import { Graph } from '../graph/graph.ts';
-import { toOnnx } from '../graph/onnx-file.ts';
-import { gpt2Classifier } from './gpt2-classifier.ts';
+import type { Value } from '../graph/graph.ts';
+import * as ops from '../graph/ops.ts';
+import { ACTIVATIONS } from './activations.ts';
 import type { Gpt2Config } from './gpt2-config.ts';
 import { gpt2Parameters } from './gpt2-parameters.ts';
-import { gradientName, type ModelGraph, type TrainingGraphOptions } from './model-graph.ts';
+import {
+  attend,
+  attentionMask,
+  drop,
+  embedding,
+  layerNorm,
+  linear,
+  type ModelScope,
+} from './layers.ts';
+import { linearParameters, normal, weight } from './parameters.ts';
+import { lastTokenPosition } from './pooling.ts';
+import type { Head, Transformer } from './transformer.ts';
 
-export { parseGpt2Config, type Gpt2Config } from './gpt2-config.ts';
-export { gpt2Parameters } from './gpt2-parameters.ts';
+// R rows, T tokens, C channels, H heads, D = C/H channels a head, N = R*T tokens.
+const R = 'R';
+const T = 'T';
 
-/**
- * GPT-2 for sequence classification with its gradients, as one ONNX graph (see ModelGraph).
- * @throws InvalidInput when `trainable` names a parameter that the model does not have
- */
-export function buildTrainingGraph(config: Gpt2Config, options: TrainingGraphOptions): ModelGraph {
-  const names = gpt2Parameters(config).map(({ name }) => name);
-  const trainable = options.trainable ?? names;
-  const unknown = trainable.find((name) => !names.includes(name));
-  if (unknown !== undefined) {
-    throw new Failure(
-      'InvalidInput',
-      `GPT-2 has no parameter "${unknown}" to train; its parameters are ${names.join(', ')}`,
-    );
-  }
-  const graph = new Graph();
-  const { logits, loss } = gpt2Classifier(graph, config, options.dropout);
-  graph.output('logits', logits);
-  graph.output('loss', loss);
-  const gradients = differentiate(graph, loss, trainable);
-  for (const [name, gradient] of gradients) graph.output(gradientName(name), gradient);
-  return modelGraph(graph, config, trainable);
-}
-
-/** The same model without dropout and gradients. */
-export function buildInferenceGraph(config: Gpt2Config): ModelGraph {
-  const graph = new Graph();
-  const { logits, loss } = gpt2Classifier(graph, config, false);
-  graph.output('logits', logits);
-  graph.output('loss', loss);
-  return modelGraph(graph, config, []);
-}
-
-function modelGraph(graph: Graph, config: Gpt2Config, trainable: readonly string[]): ModelGraph {
+/** GPT2Model. Source: Hugging Face transformers 5.x, modeling_gpt2.py. */
+export function gpt2(config: Gpt2Config): Transformer {
   return {
-    onnx: toOnnx(graph),
-    inputs: graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
-    outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    basePrefix: 'transformer.',
     parameters: gpt2Parameters(config),
-    trainable,
+    mayLack: [],
+    knownExtras: /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|score\.weight)$/,
+    vocabulary: config.vocab_size,
+    positions: config.n_positions,
+    padTokenId: config.pad_token_id,
+    attentionHeads: config.n_head,
+    layers: config.n_layer,
+    layerOf: (name) => {
+      const layer = /^transformer\.h\.(\d+)\./.exec(name)?.[1];
+      return layer === undefined ? undefined : Number(layer);
+    },
+    adapted: ['c_attn'],
+    dropout: Math.max(config.embd_pdrop, config.attn_pdrop, config.resid_pdrop),
+    states: (scope) => states(scope, config),
+    classifier: (labels) => classifier(config, labels),
+    pooledPosition: lastTokenPosition,
+    languageModel: languageModel(config),
   };
+}
+
+/** GPT2ForSequenceClassification's head: no bias. */
+function classifier(config: Gpt2Config, labels: number): Head {
+  return {
+    architecture: 'GPT2ForSequenceClassification',
+    parameters: linearParameters({
+      ...{ path: 'score', inputs: config.n_embd, outputs: labels, hasBias: false },
+      ...{ layout: 'outputs-inputs', initializer: normal(config.initializer_range) },
+    }),
+    logits: (scope, pooled) => linear(scope, pooled, 'score'),
+    dropout: 0,
+  };
+}
+
+/** GPT2LMHeadModel's head: the token embeddings again, unless they are not tied. */
+function languageModel(config: Gpt2Config): Head {
+  const { vocab_size: V, n_embd: C } = config;
+  const name = config.tie_word_embeddings ? 'transformer.wte.weight' : 'lm_head.weight';
+  const own = weight(name, [V, C], normal(config.initializer_range));
+  return {
+    architecture: 'GPT2LMHeadModel',
+    parameters: config.tie_word_embeddings ? [] : [own],
+    logits: ({ parameter }, pooled) => ops.gemm(pooled, parameter(name), { transB: true }),
+    dropout: 0,
+  };
+}
+
+/** States after the last LayerNorm: [N,C]. */
+function states(scope: ModelScope, config: Gpt2Config): Value {
+  const epsilon = config.layer_norm_epsilon;
+  const mask = attentionMask(scope, true);
+  const norm = (x: Value, path: string): Value =>
+    layerNorm(scope, x, `transformer.${path}`, epsilon);
+  const tokens = embedding(scope, scope.rows.inputIds, 'transformer.wte');
+  const positions = embedding(scope, scope.rows.positionIds, 'transformer.wpe');
+  let x = drop(scope, ops.add(tokens, positions), 0, config.embd_pdrop);
+  for (let layer = 0; layer < config.n_layer; layer++) {
+    x = ops.add(x, attention(scope, config, layer, norm(x, `h.${layer}.ln_1`), mask));
+    x = ops.add(x, mlp(scope, config, layer, norm(x, `h.${layer}.ln_2`)));
+  }
+  return norm(x, 'ln_f');
+}
+
+/** Multi-head self-attention with its output projection: [N,C] → [N,C]. */
+function attention(
+  scope: ModelScope,
+  config: Gpt2Config,
+  layer: number,
+  x: Value,
+  mask: Value,
+): Value {
+  const H = config.n_head;
+  const D = config.n_embd / H;
+  const site = 3 * layer + 1;
+  const path = `transformer.h.${layer}.attn`;
+  const qkv = ops.reshape(linear(scope, x, `${path}.c_attn`), [R, T, 3, H, D]);
+  // One transposition for all three: [3,R,H,T,D].
+  const parts = ops.split(ops.transpose(qkv, [2, 0, 3, 1, 4]), [1, 1, 1], 0);
+  const [q, k, v] = parts.map((part) => ops.reshape(part, [R, H, T, D]));
+  if (q === undefined || k === undefined || v === undefined) throw new Error('internal: no qkv');
+  const scale = config.scale_attn_weights ? 1 / Math.sqrt(D) : 1;
+  const merged = attend(scope, { q, k, v, mask, scale, site, dropout: config.attn_pdrop });
+  return drop(scope, linear(scope, merged, `${path}.c_proj`), site + 1, config.resid_pdrop);
+}
+
+/** Two linear layers with the activation between them: [N,C] → [N,C]. */
+function mlp(scope: ModelScope, config: Gpt2Config, layer: number, x: Value): Value {
+  const path = `transformer.h.${layer}.mlp`;
+  const hidden = ACTIVATIONS[config.activation_function](linear(scope, x, `${path}.c_fc`));
+  const projected = linear(scope, hidden, `${path}.c_proj`);
+  return drop(scope, projected, 3 * layer + 3, config.resid_pdrop);
 }

@@ -5,6 +5,8 @@ import { normalQuantile } from './normal-quantile.ts';
 /** How a parameter that no checkpoint holds is filled. */
 export type InitializationRule =
   | { readonly kind: 'normal'; readonly std: number }
+  /** On the open interval from -bound to bound. */
+  | { readonly kind: 'uniform'; readonly bound: number }
   | { readonly kind: 'zeros' }
   | { readonly kind: 'ones' };
 
@@ -29,14 +31,14 @@ const TURN_ELEMENTS = 1 << 17;
  */
 export async function initializeTensor(input: InitializeTensorInput): Promise<void> {
   const { rule, target, offset = 0 } = input;
-  if (rule.kind !== 'normal') {
+  if (rule.kind === 'zeros' || rule.kind === 'ones') {
     target.fill(rule.kind === 'ones' ? 1 : 0);
     return;
   }
   const keys = tensorKeys(input.seed, input.name);
   for (let start = 0; start < target.length; start += TURN_ELEMENTS) {
     const part = target.subarray(start, start + TURN_ELEMENTS);
-    fillNormal(part, offset + start, keys, rule.std);
+    fillRandom(part, offset + start, keys, rule);
     if (start + TURN_ELEMENTS < target.length) await yieldToEvents();
   }
 }
@@ -51,12 +53,18 @@ function tensorKeys(seed: number, name: string): TensorKeys {
   return [digest.readUInt32LE(0), digest.readUInt32LE(4)];
 }
 
-/** N(0, std): the quantile of (h + 1/2) / 2³² for a 32-bit hash h of the element's number. */
-function fillNormal(target: Float32Array, first: number, keys: TensorKeys, std: number): void {
-  const [key1, key2] = keys;
+type RandomRule = Extract<InitializationRule, { readonly kind: 'normal' | 'uniform' }>;
+
+/** The rule's quantile of (h + 1/2) / 2³² for a 32-bit hash h of the element's number. */
+function fillRandom(
+  target: Float32Array,
+  first: number,
+  [key1, key2]: TensorKeys,
+  rule: RandomRule,
+): void {
   for (let i = 0; i < target.length; i++) {
-    const hash = mix(mix((first + i) ^ key1) ^ key2);
-    target[i] = std * normalQuantile((hash + 0.5) / 2 ** 32);
+    const p = (mix(mix((first + i) ^ key1) ^ key2) + 0.5) / 2 ** 32;
+    target[i] = rule.kind === 'normal' ? rule.std * normalQuantile(p) : rule.bound * (2 * p - 1);
   }
 }
 

@@ -2,16 +2,20 @@
 export interface TrainedModelConfig {
   /** As `GPT2ForSequenceClassification`. */
   readonly architecture: string;
-  /** Names of the classes in the order of their ids. */
-  readonly labels: readonly string[];
+  /** Of a classifier: names of the classes in the order of their ids, and what it predicts. */
+  readonly classes: {
+    readonly labels: readonly string[];
+    readonly problemType: string;
+  } | null;
   readonly padTokenId: number | null;
 }
 
 /** Keys that say again, in other words, what the written ones say. */
-const REPLACED = ['num_labels', 'torch_dtype', '_num_labels'];
+const REPLACED = ['torch_dtype'];
+const REPLACED_OF_CLASSIFIERS = ['num_labels', '_num_labels'];
 
 /**
- * config.json of a trained classifier, as Hugging Face writes it: keys sorted, two spaces.
+ * config.json of a trained model, as Hugging Face writes it: keys sorted, two spaces.
  * Every other key of the original stays. Equal input gives equal text.
  */
 export function trainedConfigJson(
@@ -22,13 +26,22 @@ export function trainedConfigJson(
     ...original,
     architectures: [trained.architecture],
     dtype: 'float32',
-    id2label: Object.fromEntries(trained.labels.entries()),
-    label2id: Object.fromEntries(trained.labels.map((label, id) => [label, id])),
     pad_token_id: trained.padTokenId,
-    problem_type: 'single_label_classification',
+    ...(trained.classes !== null && classFields(trained.classes)),
   };
-  for (const key of REPLACED) delete config[key];
+  const replaced = trained.classes === null ? [] : REPLACED_OF_CLASSIFIERS;
+  for (const key of [...REPLACED, ...replaced]) delete config[key];
   return configText(config);
+}
+
+function classFields({ labels, problemType }: NonNullable<TrainedModelConfig['classes']>): {
+  readonly [key: string]: unknown;
+} {
+  return {
+    id2label: Object.fromEntries(labels.entries()),
+    label2id: Object.fromEntries(labels.map((label, id) => [label, id])),
+    problem_type: problemType,
+  };
 }
 
 /** config.json of a model with fresh weights: what was given, and what it is. */

@@ -18,23 +18,22 @@ export interface WeightsInput {
   readonly specs: readonly WeightSpec[];
   /** What base checkpoints leave out at the start of names: `transformer.` for GPT-2. */
   readonly basePrefix: string;
-  /** Parameters of the head, which files may lack. */
-  readonly head: readonly string[];
+  /** Parameters that files may lack. */
+  readonly mayLack: readonly string[];
+  /** Entries of files that are of no use: buffers, and heads of other tasks. */
+  readonly knownExtras: RegExp;
 }
 
 export interface LoadWeightsInput extends WeightsInput {
-  /** Memory of a parameter, to be filled. */
-  readonly target: (spec: WeightSpec) => Float32Array;
-  /** Of the head's parameters that no file has. */
+  /** Memory of a parameter, to be filled; undefined for one that is not wanted. */
+  readonly target: (spec: WeightSpec) => Float32Array | undefined;
+  /** Of the parameters that no file has. */
   readonly seed: number;
 }
 
-/** Entries of checkpoints that are no parameters of ours: masks, and the language-model head. */
-const KNOWN_EXTRAS = /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|position_ids)$/;
-
 /**
  * Fills every parameter from safetensors files, straight into its memory.
- * @returns the names of the head's parameters that were created from the seed
+ * @returns the names of the parameters that no file has: wanted ones are created from the seed
  * @throws InvalidInput listing every parameter that is missing, unexpected or of another shape
  */
 export async function loadWeights(input: LoadWeightsInput): Promise<readonly string[]> {
@@ -45,11 +44,12 @@ export async function loadWeights(input: LoadWeightsInput): Promise<readonly str
     for (const spec of input.specs) {
       const target = input.target(spec);
       const source = sources.get(spec.name);
+      if (source === undefined) created.push(spec.name);
+      if (target === undefined) continue;
       if (source !== undefined) await source.file.read(source.tensor, target);
       else {
         const { name, initializer: rule } = spec;
         await initializeTensor({ seed: input.seed, name, rule, target });
-        created.push(name);
       }
     }
     return created;
@@ -84,7 +84,7 @@ function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Sourc
   return found;
 }
 
-/** The tensor of each parameter; the head's missing ones have none. */
+/** The tensor of each parameter; those that may be missing can have none. */
 function matchWeights(
   input: WeightsInput,
   found: ReadonlyMap<string, Source>,
@@ -95,7 +95,7 @@ function matchWeights(
   for (const { name, shape } of input.specs) {
     const source = found.get(name) ?? found.get(withoutPrefix(name, input.basePrefix));
     if (source === undefined) {
-      if (!input.head.includes(name)) problems.push(`${name} is missing`);
+      if (!input.mayLack.includes(name)) problems.push(`${name} is missing`);
       continue;
     }
     used.add(source.tensor.name);
@@ -104,7 +104,7 @@ function matchWeights(
     else problems.push(`${name} has the shape [${actual.join()}], expected [${shape.join()}]`);
   }
   for (const name of found.keys()) {
-    if (!used.has(name) && !KNOWN_EXTRAS.test(name)) problems.push(`${name} is unexpected`);
+    if (!used.has(name) && !input.knownExtras.test(name)) problems.push(`${name} is unexpected`);
   }
   if (problems.length === 0) return sources;
   throw new Failure(

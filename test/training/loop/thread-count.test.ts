@@ -1,10 +1,8 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { defineModel, type ModelDefinition } from '../../../training/model.ts';
-import { initializeTensor } from '../../../training/random/weight-initialization.ts';
-import { loadRuntime } from '../../../training/runtime/runtime.ts';
-import { PACKING } from '../../../training/train.ts';
-import { openTrainingSession } from '../../../training/training-session.ts';
+import { classified } from '../models/model-fixture.ts';
+import { initializedSession } from './initialized-session.ts';
 import { SMALL_CONFIG } from './small-training.ts';
 
 const define = (n_embd: number, n_head = 8): ModelDefinition =>
@@ -36,25 +34,16 @@ test('a machine with one core uses two threads where others cannot use one', () 
 
 /** Digest of all gradients of a few tokens, fewer than the model is wide. */
 async function gradientDigest(model: ModelDefinition, threads: number): Promise<string> {
-  const session = await openTrainingSession({
-    runtime: loadRuntime(),
-    model,
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
-    padTokenId: 0,
-    limits: PACKING,
-    threads,
-  });
+  const session = await initializedSession(model, { threads });
   const { state } = session;
-  for (const [i, tensor] of state.tensors.entries()) {
-    const rule = model.parameters[i]!.initializer;
-    const target = state.view('parameters', tensor);
-    await initializeTensor({ seed: 1, name: tensor.name, rule, target });
-  }
-  const examples = [28, 30, 22, 31].map((length, row) => ({
-    inputIds: Int32Array.from({ length }, (_, i) => 1 + ((7 * i + 3 * row) % 60)),
-    label: row % 3,
-    weight: 1 / 4,
-  }));
+  const examples = [28, 30, 22, 31].map((length, row) =>
+    classified(
+      model,
+      Int32Array.from({ length }, (_, i) => 1 + ((7 * i + 3 * row) % 60)),
+      row % 3,
+      1 / 4,
+    ),
+  );
   await session.computeGradients(examples);
   const hash = createHash('sha256');
   for (const tensor of state.tensors) hash.update(state.view('gradients', tensor));

@@ -2,7 +2,7 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { ModelProtoSchema } from 'onnx-buf';
 import { expect, test } from 'vitest';
 import { dropoutKeys } from '../../../training/models/dropout-keys.ts';
-import { buildTrainingGraph, type Gpt2Config } from '../../../training/models/gpt2.ts';
+import { defineModel } from '../../../training/model.ts';
 import { gradientName } from '../../../training/models/model-graph.ts';
 import type { Pass } from '../../../training/packing.ts';
 import type { Example } from '../../../training/pass-tensors.ts';
@@ -11,14 +11,15 @@ import {
   examplesOf,
   inOneRow,
   onePerRow,
-  readGpt2Fixture,
+  readModelFixture,
   runModel,
+  trainingGraph,
   valuesOf,
   type NamedValues,
-} from './gpt2-fixture.ts';
+} from './model-fixture.ts';
 
-const reference = await readGpt2Fixture('gpt2-reference');
-const config: Gpt2Config = {
+const reference = await readModelFixture('gpt2-reference');
+const config = {
   ...reference.config,
   embd_pdrop: 0.1,
   attn_pdrop: 0.2,
@@ -38,8 +39,10 @@ function train(
   pass: Pass,
   weights: NamedValues = reference.weights,
 ): Promise<NamedValues> {
-  const model = buildTrainingGraph(config, { dropout: true });
-  return runModel({ model, weights, examples, pass, padTokenId: config.pad_token_id });
+  const model = defineModel(config);
+  const { padTokenId } = model;
+  const graph = trainingGraph(model, { dropout: true });
+  return runModel({ model: graph, weights, examples, pass, padTokenId });
 }
 
 test('masks do not depend on how examples are packed', async () => {
@@ -92,8 +95,11 @@ test.each([
   if (sites === 0) expect(found).toEqual(without);
 });
 
-function operatorCounts(model: Gpt2Config, dropout: boolean): ReadonlyMap<string, number> {
-  const { onnx } = buildTrainingGraph(model, { dropout });
+function operatorCounts(
+  model: { readonly [field: string]: unknown },
+  dropout: boolean,
+): ReadonlyMap<string, number> {
+  const { onnx } = trainingGraph(defineModel(model), { dropout });
   const counts = new Map<string, number>();
   for (const { opType } of fromBinary(ModelProtoSchema, onnx).graph?.node ?? []) {
     counts.set(opType, (counts.get(opType) ?? 0) + 1);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pooledPosition } from '../../../training/models/pooling.ts';
+import { lastTokenPosition } from '../../../training/models/pooling.ts';
 
 test.each([
   { ids: [5, 6, 7], pad: 0, position: 2, name: 'the last one' },
@@ -10,5 +10,5 @@ test.each([
   { ids: [0, 0], pad: 0, position: 0, name: 'nothing but pads' },
   { ids: [5, 0], pad: null, position: 1, name: 'no pad token' },
 ])('$name: $ids', ({ ids, pad, position }) => {
-  expect(pooledPosition(ids, pad)).toBe(position);
+  expect(lastTokenPosition(ids, pad)).toBe(position);
 });

@@ -46,7 +46,8 @@ async function load(...files: readonly string[]) {
     specs: SPECS,
     target: ({ name }) => memory.get(name)!,
     basePrefix: 'transformer.',
-    head: ['score.weight'],
+    mayLack: ['score.weight'],
+    knownExtras: /(^|\.)(attn\.bias|lm_head\.weight)$/,
     seed: 42,
   });
   return { created, memory };
@@ -145,7 +146,10 @@ test('config.json keeps what it does not know and names labels and pad token', (
   const original = { vocab_size: 5, custom: { b: 1, a: 2 }, num_labels: 2, torch_dtype: 'float16' };
   const json = trainedConfigJson(original, {
     architecture: 'GPT2ForSequenceClassification',
-    labels: ['negative', 'neutral', 'positive'],
+    classes: {
+      labels: ['negative', 'neutral', 'positive'],
+      problemType: 'single_label_classification',
+    },
     padTokenId: 4,
   });
   expect(json).toBe(`{

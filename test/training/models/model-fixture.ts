@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { parseGpt2Config, type Gpt2Config } from '../../../training/models/gpt2.ts';
+import { defineModel, type ModelDefinition } from '../../../training/model.ts';
+import type { TrainingGraphOptions } from '../../../training/models/graph-building.ts';
 import type { ModelGraph } from '../../../training/models/model-graph.ts';
 import type { Pass } from '../../../training/packing.ts';
 import { PassTensors, type Example } from '../../../training/pass-tensors.ts';
@@ -9,9 +10,11 @@ import { openSafetensors } from '../../../training/weights/safetensors-file.ts';
 
 export type NamedValues = ReadonlyMap<string, Float32Array>;
 
-/** What make-gpt2-reference.py wrote. */
-export interface Gpt2Fixture {
-  readonly config: Gpt2Config;
+/** What make-gpt2-reference.py or make-encoder-reference.py wrote. */
+export interface ModelFixture {
+  /** config.json */
+  readonly config: { readonly [key: string]: unknown };
+  readonly model: ModelDefinition;
   readonly weights: NamedValues;
   readonly gradients: NamedValues;
   readonly examples: readonly { readonly input_ids: readonly number[]; readonly label: number }[];
@@ -20,14 +23,15 @@ export interface Gpt2Fixture {
   readonly loss: number;
 }
 
-export async function readGpt2Fixture(name: string): Promise<Gpt2Fixture> {
+export async function readModelFixture(name: string): Promise<ModelFixture> {
   const path = (file: string): string =>
     fileURLToPath(new URL(`../../fixtures/${name}/${file}`, import.meta.url));
   const json = async (file: string): Promise<unknown> =>
     JSON.parse(await readFile(path(file), 'utf8'));
+  const config = (await json('config.json')) as ModelFixture['config'];
   return {
-    ...((await json('reference.json')) as Pick<Gpt2Fixture, 'examples' | 'logits' | 'loss'>),
-    config: parseGpt2Config(await json('config.json')),
+    ...((await json('reference.json')) as Pick<ModelFixture, 'examples' | 'logits' | 'loss'>),
+    ...{ config, model: defineModel(config) },
     weights: await tensorsOf(path('model.safetensors')),
     gradients: await tensorsOf(path('gradients.safetensors')),
   };
@@ -47,12 +51,30 @@ async function tensorsOf(path: string): Promise<NamedValues> {
 }
 
 /** The fixture's examples as the graph takes them, each with its share of the mean. */
-export function examplesOf(fixture: Gpt2Fixture): readonly Example[] {
-  return fixture.examples.map(({ input_ids, label }) => ({
-    inputIds: Int32Array.from(input_ids),
-    label,
-    weight: 1 / fixture.examples.length,
-  }));
+export function examplesOf({ model, examples }: ModelFixture): readonly Example[] {
+  return examples.map(({ input_ids, label }) =>
+    classified(model, Int32Array.from(input_ids), label, 1 / examples.length),
+  );
+}
+
+/** An example of one class. */
+export function classified(
+  model: ModelDefinition,
+  inputIds: Int32Array,
+  label: number,
+  weight: number,
+): Example {
+  const positions = Int32Array.of(model.pooledPosition(inputIds, model.padTokenId));
+  return { inputIds, targets: { positions, labels: Int32Array.of(label), weights: weight } };
+}
+
+/** All parameters of a model trained, without dropout unless it is asked for. */
+export function trainingGraph(
+  model: ModelDefinition,
+  options: Partial<TrainingGraphOptions> = {},
+): ModelGraph {
+  const trainable = model.parameters.map(({ name }) => name);
+  return model.trainingGraph({ trainable, dropout: false, ...options });
 }
 
 /** One example a row, as Hugging Face pads them. */
@@ -89,7 +111,9 @@ export async function runModel(input: RunModelInput): Promise<NamedValues> {
   const { model, weights, examples, pass, padTokenId, threads = 1 } = input;
   const runtime = loadRuntime();
   const session = runtime.createSession(model.onnx, { threads });
-  const bound = new PassTensors(runtime).bind({ pass, examples, padTokenId });
+  const bound = new PassTensors(runtime).bind({
+    ...{ pass, examples, padTokenId, valuesWidth: undefined },
+  });
   const parameters = model.parameters.map(({ name, shape }) => {
     const data = weights.get(name);
     if (data === undefined) throw new Error(`the fixture has no ${name}`);

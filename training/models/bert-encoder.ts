@@ -1,0 +1,148 @@
+import type { Value } from '../graph/graph.ts';
+import * as ops from '../graph/ops.ts';
+import { ACTIVATIONS } from './activations.ts';
+import type { BertConfig } from './bert-config.ts';
+import {
+  attend,
+  attentionMask,
+  drop,
+  embedding,
+  layerNorm,
+  linear,
+  splitHeads,
+  type ModelScope,
+} from './layers.ts';
+import type { ParameterSpec } from './model-graph.ts';
+import { layerNormParameters, linearParameters, normal, weight } from './parameters.ts';
+
+// The encoder that BERT and RoBERTa share. C channels, N tokens.
+// Source: Hugging Face transformers 5.x, modeling_bert.py and modeling_roberta.py.
+
+export interface BertEncoder {
+  readonly config: Omit<BertConfig, 'pad_token_id'>;
+  /** As `bert`: what parameter names begin with. */
+  readonly prefix: string;
+  /** The row of the position embeddings of a text's first token. */
+  readonly firstPosition: number;
+}
+
+/** Embeddings and layers, without the pooler. */
+export function encoderParameters({ config, prefix }: BertEncoder): readonly ParameterSpec[] {
+  const { hidden_size: C, initializer_range: std } = config;
+  const embeddings = `${prefix}.embeddings`;
+  return [
+    weight(`${embeddings}.word_embeddings.weight`, [config.vocab_size, C], normal(std)),
+    weight(
+      `${embeddings}.position_embeddings.weight`,
+      [config.max_position_embeddings, C],
+      normal(std),
+    ),
+    weight(`${embeddings}.token_type_embeddings.weight`, [config.type_vocab_size, C], normal(std)),
+    ...layerNormParameters(`${embeddings}.LayerNorm`, C),
+    ...Array.from({ length: config.num_hidden_layers }, (_, layer) =>
+      layerParameters(config, `${prefix}.encoder.layer.${layer}`),
+    ).flat(),
+  ];
+}
+
+function layerParameters(config: BertEncoder['config'], path: string): readonly ParameterSpec[] {
+  const { hidden_size: C, intermediate_size: inner, initializer_range: std } = config;
+  const dense = (name: string, inputs: number, outputs: number): readonly ParameterSpec[] =>
+    bertLinear(`${path}.${name}`, inputs, outputs, std);
+  return [
+    ...dense('attention.self.query', C, C),
+    ...dense('attention.self.key', C, C),
+    ...dense('attention.self.value', C, C),
+    ...dense('attention.output.dense', C, C),
+    ...layerNormParameters(`${path}.attention.output.LayerNorm`, C),
+    ...dense('intermediate.dense', C, inner),
+    ...dense('output.dense', inner, C),
+    ...layerNormParameters(`${path}.output.LayerNorm`, C),
+  ];
+}
+
+/** A torch Linear with N(0, std) weights. */
+export function bertLinear(
+  path: string,
+  inputs: number,
+  outputs: number,
+  std: number,
+): readonly ParameterSpec[] {
+  return linearParameters({
+    ...{ path, inputs, outputs, initializer: normal(std) },
+    layout: 'outputs-inputs',
+  });
+}
+
+/** States of the last layer: [N,C]. */
+export function encoderStates(scope: ModelScope, encoder: BertEncoder): Value {
+  const { config, prefix } = encoder;
+  const mask = attentionMask(scope, false);
+  let x = embeddings(scope, encoder);
+  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+    const path = `${prefix}.encoder.layer.${layer}`;
+    const site = 3 * layer + 1;
+    const attended = attention(scope, config, `${path}.attention`, x, mask, site);
+    x = addAndNorm(scope, config, `${path}.attention.output`, attended, x, site + 1);
+    const inner = linear(scope, x, `${path}.intermediate.dense`);
+    const activated = ACTIVATIONS[config.hidden_act](inner);
+    x = addAndNorm(scope, config, `${path}.output`, activated, x, site + 2);
+  }
+  return x;
+}
+
+/** All tokens are of type 0: a text is one segment. */
+function embeddings(scope: ModelScope, { config, prefix, firstPosition }: BertEncoder): Value {
+  const { rows, parameter, graph } = scope;
+  const path = `${prefix}.embeddings`;
+  const positions =
+    firstPosition === 0 ? rows.positionIds : ops.add(rows.positionIds, firstPosition);
+  const type = ops.gather(
+    parameter(`${path}.token_type_embeddings.weight`),
+    graph.constant('int32', [1], Int32Array.of(0)),
+    0,
+  );
+  const sum = ops.add(
+    ops.add(embedding(scope, rows.inputIds, `${path}.word_embeddings`), type),
+    embedding(scope, positions, `${path}.position_embeddings`),
+  );
+  const normalized = layerNorm(scope, sum, `${path}.LayerNorm`, config.layer_norm_eps);
+  return drop(scope, normalized, 0, config.hidden_dropout_prob);
+}
+
+function attention(
+  scope: ModelScope,
+  config: BertEncoder['config'],
+  path: string,
+  x: Value,
+  mask: Value,
+  site: number,
+): Value {
+  const H = config.num_attention_heads;
+  const heads = (name: string): Value => splitHeads(linear(scope, x, `${path}.self.${name}`), H);
+  return attend(scope, {
+    ...{ q: heads('query'), k: heads('key'), v: heads('value'), mask, site },
+    scale: 1 / Math.sqrt(config.hidden_size / H),
+    dropout: config.attention_probs_dropout_prob,
+  });
+}
+
+/** LayerNorm(residual + dropout(x·W + b)). */
+function addAndNorm(
+  scope: ModelScope,
+  config: BertEncoder['config'],
+  path: string,
+  x: Value,
+  residual: Value,
+  site: number,
+): Value {
+  const projected = linear(scope, x, `${path}.dense`);
+  const dropped = drop(scope, projected, site, config.hidden_dropout_prob);
+  return layerNorm(scope, ops.add(dropped, residual), `${path}.LayerNorm`, config.layer_norm_eps);
+}
+
+/** Of parameters below `encoder.layer`. */
+export function encoderLayerOf(name: string): number | undefined {
+  const layer = /\.layer\.(\d+)\./.exec(name)?.[1];
+  return layer === undefined ? undefined : Number(layer);
+}

@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import { type ConfigJson, count, invalid, parseConfig } from './config-schema.ts';
+import { PROBLEM_TYPES, type ProblemType } from './objectives.ts';
+
+const schema = z.object({
+  id2label: z.record(z.string(), z.string()).optional(),
+  num_labels: count.optional(),
+  problem_type: z.enum(PROBLEM_TYPES).nullish(),
+});
+
+/** What a classification head predicts, as config.json says. */
+export interface LabelConfig {
+  /** Classes, or targets of a regression. */
+  readonly labels: number;
+  readonly problemType: ProblemType;
+}
+
+/**
+ * Reads the labels of a parsed config.json: `id2label`, or else `num_labels`, or else 2 as Hugging
+ * Face has it. Without a problem type one label is a regression, more are classes.
+ *
+ * @param asked the problem type to use in place of the config's own
+ * @throws InvalidInput for fields that say nothing, or one class to tell apart
+ */
+export function parseLabelConfig(json: ConfigJson, asked?: ProblemType): LabelConfig {
+  const fields = parseConfig({ schema, otherNames: {}, title: '' }, json);
+  const { id2label, num_labels, problem_type } = fields;
+  const labels = id2label === undefined ? (num_labels ?? 2) : Object.keys(id2label).length;
+  const problemType =
+    asked ?? problem_type ?? (labels === 1 ? 'regression' : 'single_label_classification');
+  if (labels < 1 || (labels < 2 && problemType === 'single_label_classification')) {
+    throw invalid(
+      `found ${labels} label, expected at least 2 to classify; set num_labels to the number of ` +
+        'classes',
+    );
+  }
+  return { labels, problemType };
+}

@@ -1,0 +1,104 @@
+import { Checkpointer, type CheckpointEvent } from './checkpoints/checkpointer.ts';
+import type { TrainingEvent } from './loop.ts';
+import type { ModelDefinition } from './model.ts';
+import { describePlatform, platformChanges } from './platform.ts';
+import type { Predictor } from './prediction.ts';
+import { initializeTensor } from './random/weight-initialization.ts';
+import type { Runtime } from './runtime/runtime.ts';
+import type { Schedule } from './schedule.ts';
+import type { TrainInput } from './train.ts';
+import type { Trainable } from './trainable.ts';
+import { startProgress, type TrainingProgress } from './training-progress.ts';
+import type { TrainingSession } from './training-session.ts';
+import { weightFiles } from './weights/model-files.ts';
+import { loadWeights } from './weights/weight-loading.ts';
+
+/** A training whose input was checked and whose graphs are compiled. */
+export interface PreparedTraining {
+  readonly config: { readonly [key: string]: unknown };
+  readonly model: ModelDefinition;
+  readonly trainable: Trainable;
+  /** Names of the classes; null for a language model. */
+  readonly labels: readonly string[] | null;
+  readonly schedule: Schedule;
+  readonly runtime: Runtime;
+  readonly session: TrainingSession;
+  readonly predictor: Predictor | undefined;
+}
+
+export interface BegunTraining {
+  readonly checkpointer: Checkpointer | undefined;
+  readonly progress: TrainingProgress;
+  readonly resumedFromStep: number;
+}
+
+/** Fills the state from a checkpoint, or else from the model's files. */
+export async function beginTraining(
+  input: TrainInput,
+  prepared: PreparedTraining,
+): Promise<BegunTraining> {
+  const { session, runtime } = prepared;
+  const onEvent = input.onEvent ?? (() => undefined);
+  const platform = await describePlatform(runtime);
+  const checkpointer =
+    input.checkpoints &&
+    new Checkpointer(input.checkpoints, session.state, platform, (event) =>
+      onEvent(checkpointEvent(event)),
+    );
+  const restored = await checkpointer?.restore();
+  const created = await loadParameters(input, prepared, restored !== undefined);
+  if (restored === undefined) {
+    if (created.length > 0) {
+      const names = created.join(', ');
+      const message = `the model's files have no ${names}: created from seed ${input.args.seed}`;
+      onEvent({ kind: 'note', message });
+    }
+    return { checkpointer, progress: startProgress(created), resumedFromStep: 0 };
+  }
+  const { progress } = restored;
+  const changes = platformChanges(restored.platform, platform);
+  if (changes.length > 0) {
+    progress.exact = false;
+    onEvent({ kind: 'note', message: inexactMessage(progress.step, changes) });
+  }
+  return { checkpointer, progress, resumedFromStep: progress.step };
+}
+
+/**
+ * Fills the parameters from the model's files, and fresh adapters from the seed.
+ * @param isRestored whether what is trained was filled from a checkpoint: then it stays
+ * @returns the model's own that were created from the seed
+ */
+async function loadParameters(
+  { modelFiles, args }: TrainInput,
+  { model, trainable, session }: PreparedTraining,
+  isRestored: boolean,
+): Promise<readonly string[]> {
+  const { seed } = args;
+  const trained = new Set(trainable.parameters.map(({ name }) => name));
+  const created = await loadWeights({
+    ...model,
+    files: await weightFiles(modelFiles),
+    specs: model.parameters,
+    seed,
+    target: ({ name }) => (isRestored && trained.has(name) ? undefined : session.weights(name)),
+  });
+  if (isRestored) return created;
+  for (const { name, initializer: rule } of trainable.adapters.flatMap(({ a, b }) => [a, b])) {
+    await initializeTensor({ ...{ seed, name, rule }, target: session.weights(name) });
+  }
+  return created;
+}
+
+function checkpointEvent(event: CheckpointEvent): TrainingEvent {
+  if (event.kind === 'published') return { ...event, kind: 'checkpoint' };
+  const message = `the checkpoint of step ${event.step} is damaged, an older one is tried: ${event.message}`;
+  return { kind: 'note', message };
+}
+
+function inexactMessage(step: number, changes: readonly string[]): string {
+  return (
+    `continuing from step ${step} on another platform (${changes.join('; ')}): ` +
+    'the last bits of the model may differ from an uninterrupted training'
+  );
+}
