@@ -4,10 +4,16 @@ import { MersenneTwister } from '../../../training/random/mersenne-twister.ts';
 
 test.each([
   {
-    what: 'a small batch in one row without padding',
+    what: 'a small batch in rows of little padding and little attention',
     lengths: [28, 20, 35, 29],
     limits: { tokensPerPass: 1024, tokensPerRow: 256 },
-    shapes: [[1, 112]],
+    shapes: [[2, 57]],
+  },
+  {
+    what: 'a few short ones in one row without padding',
+    lengths: [3, 6, 5],
+    limits: { tokensPerPass: 1024, tokensPerRow: 256 },
+    shapes: [[1, 14]],
   },
   {
     what: 'the longest first, each where it fits first',
