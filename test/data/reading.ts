@@ -2,27 +2,36 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import type { DatasetRow, RowLabel } from '../../data/dataset.ts';
 import { readDataset } from '../../data/read-dataset.ts';
 import type { ReadOptions } from '../../data/read-dataset.ts';
 import type { TableFile } from '../../data/tables/table.ts';
 import { storeTest } from './temporary-store.ts';
 
-export type Row = readonly [id: string, text: string, label: number | null];
+export type Row = readonly [id: string, text: string, label: RowLabel];
 
 /** What a set of files reads as: label names, and the rows of each split. */
 export async function read(
   files: Readonly<Record<string, readonly TableFile[]>>,
   options: Partial<ReadOptions> = {},
 ): Promise<{ labels: readonly string[] | null; splits: Record<string, Row[]> }> {
-  const dataset = await readDataset(new Map(Object.entries(files)), { text: 'text', ...options });
+  const dataset = await readDataset(new Map(Object.entries(files)), {
+    content: { text: 'text' },
+    ...options,
+  });
   const splits: Record<string, Row[]> = {};
   for (const [split, groups] of Object.entries(dataset.splits)) {
     const rows: Row[] = (splits[split] = []);
     for await (const group of groups) {
-      rows.push(...group.map(({ id, text, label }): Row => [id, text, label]));
+      rows.push(...group.map((row): Row => [row.id, textOf(row), row.label]));
     }
   }
-  return { labels: dataset.labels, splits };
+  return { labels: dataset.shape.labels, splits };
+}
+
+function textOf(row: DatasetRow): string {
+  if ('text' in row) return row.text;
+  throw new Error(`row ${row.id} has no text`);
 }
 
 /** Writes a file, and names it as a person would. */
