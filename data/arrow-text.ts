@@ -42,7 +42,7 @@ function structReader(column: Vector<Struct>): (row: number) => unknown {
       : null;
 }
 
-/** A value within a list or a struct: what JSON has no type for, as its text. */
+/** A value within a list or a struct; null for what JSON has no type for. */
 function jsonOf(value: unknown): JsonValue {
   if (value === null || isNested(value)) return value;
   switch (typeof value) {
@@ -51,7 +51,7 @@ function jsonOf(value: unknown): JsonValue {
     case 'boolean':
       return value;
     default:
-      return typeof value === 'bigint' ? Number(value) : String(value);
+      return typeof value === 'bigint' ? Number(value) : null;
   }
 }
 

@@ -119,12 +119,13 @@ function parse(source: string): Template {
 /** The line at whose end the library first says what it says of the whole. */
 function lineOf(source: string, message: string): number {
   const lines = source.split('\n');
-  const found = lines.findIndex((_, index) => {
+  const isAt = (line: number): boolean => {
     try {
-      return new Template(lines.slice(0, index + 1).join('\n')) === undefined;
+      return new Template(lines.slice(0, line).join('\n')).parsed === undefined;
     } catch (error) {
       return (error as Error).message === message;
     }
-  });
+  };
+  const found = lines.findIndex((_, index) => isAt(index + 1));
   return found === -1 ? lines.length : found + 1;
 }

@@ -36,8 +36,8 @@ class KindSurvey {
   readonly #columns: readonly string[];
   #hasLists = false;
   /** Of a file of texts: the first cell with a fraction, and the first that is no number. */
-  #fraction: FoundCell | undefined;
-  #word: FoundCell | undefined;
+  #fraction: FoundText | undefined;
+  #word: FoundText | undefined;
 
   constructor(columns: readonly string[]) {
     this.#columns = columns;
@@ -51,7 +51,7 @@ class KindSurvey {
         if (typeof item === 'number' && !Number.isInteger(item)) this.decided = 'number';
         if (typeof item !== 'string') continue;
         if (!untyped) this.decided ??= this.#withoutFractions();
-        else this.#addText(item, { cell, place, column: this.#columns[index] as string });
+        else this.#addText({ text: item, place, column: this.#columns[index] as string });
       }
     }
   }
@@ -59,17 +59,17 @@ class KindSurvey {
   finish(): LabelKind {
     if (this.#fraction === undefined) return this.#withoutFractions();
     if (this.#word === undefined) return 'number';
-    const { cell, place, column } = this.#word;
+    const { text, place, column } = this.#word;
     throw fileFailure(
       place.file,
-      `row ${place.row}: "${column}" is ${describeCell(cell)}, but row ${this.#fraction.place.row} ` +
-        `holds the number ${String(this.#fraction.cell)}: correct it, or set label_kind: number or class`,
+      `row ${place.row}: "${column}" is ${describeCell(text)}, but row ${this.#fraction.place.row} ` +
+        `holds the number ${this.#fraction.text}: correct it, or set label_kind: number or class`,
     );
   }
 
-  #addText(text: string, found: FoundCell): void {
-    if (INTEGER.test(text)) return;
-    if (DECIMAL.test(text)) this.#fraction ??= found;
+  #addText(found: FoundText): void {
+    if (INTEGER.test(found.text)) return;
+    if (DECIMAL.test(found.text)) this.#fraction ??= found;
     else this.#word ??= found;
   }
 
@@ -78,8 +78,8 @@ class KindSurvey {
   }
 }
 
-interface FoundCell {
-  readonly cell: Cell;
+interface FoundText {
+  readonly text: string;
   readonly place: RowPlace;
   readonly column: string;
 }

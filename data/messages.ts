@@ -1,4 +1,4 @@
-import { Failure } from '../plan/failures.ts';
+import type { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { describeCell, fileFailure, jsonCell } from './tables/table.ts';
 import type { Cell, RowPlace } from './tables/table.ts';

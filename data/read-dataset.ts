@@ -94,7 +94,7 @@ type NamedColumns = readonly (readonly [option: string, column: string])[];
 
 function namedColumns({ content, label, id }: ColumnOptions): NamedColumns {
   const named: NamedColumns = [
-    ...(Object.entries(content) as [string, string][]),
+    ...Object.entries<string>({ ...content }),
     ...[label ?? []].flat().map((column) => ['label', column] as const),
     ...(id === undefined ? [] : [['id', id] as const]),
   ];

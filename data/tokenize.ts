@@ -7,7 +7,8 @@ import type { DatasetInfo, DatasetRow, DatasetSplit, WriteOptions } from './data
 import { eosToken, rowEncoder } from './row-encoders.ts';
 import type { EncodedRow, RowEncoder } from './row-encoders.ts';
 import { putTokenizedDataset, writeTokenizedSplit } from './tokenized-dataset.ts';
-import type { TokenizedColumns, TokenizedRow } from './tokenized-dataset.ts';
+import type { TokenizedColumns, TokenizedDatasetInfo, TokenizedRow } from './tokenized-dataset.ts';
+import { columnsOf, labelOf } from './tokenized-labels.ts';
 import { loadTokenizer } from './tokenizer.ts';
 import type { ModelTokenizer, TokenizerOptions } from './tokenizer.ts';
 import { counted } from './wording.ts';
@@ -72,12 +73,8 @@ export async function tokenizeDataset(
 ): Promise<TokenizeResult> {
   const info = await readDatasetInfo(store, inputs.dataset);
   checkSettings(info, settings);
-  const { chatTemplate, blockSize, ...given } = settings;
-  const tokenizer = await loadTokenizer(store, inputs.tokenizer, {
-    ...given,
-    ...(blockSize !== undefined && { truncation: false }),
-    padsWithEos: info.content !== 'text' || blockSize !== undefined,
-  });
+  const { chatTemplate, blockSize } = settings;
+  const tokenizer = await openTokenizer(store, inputs.tokenizer, info, settings);
   const encode = rowEncoder(info, tokenizer, chatTemplate);
   const blocks = blockSize === undefined ? undefined : blocksOf(tokenizer, blockSize);
   const totalRows = Object.values(info.splits).reduce((sum, rows) => sum + rows, 0);
@@ -97,24 +94,34 @@ export async function tokenizeDataset(
     if (splits[name] === 0) throw noRows(split, tokenizer, blockSize);
   }
   const { tokens, truncated, dropped, mergedPrompts } = counts;
-  const dataset = await putTokenizedDataset(
-    store,
-    {
-      splits,
-      labels: blocks ? null : info.labels,
-      label_kind: blocks ? null : info.labelKind,
-      pad_token: tokenizer.padToken,
-      pad_token_id: tokenizer.padTokenId,
-      max_length: blockSize ?? tokenizer.maxLength,
-      tokenizer: tokenizer.digest,
-      chat_template:
-        info.content === 'messages' ? (chatTemplate ?? tokenizer.chatTemplate ?? null) : null,
-      tokens,
-      truncated,
-    },
-    options,
-  );
+  const template = info.content === 'messages' ? (chatTemplate ?? tokenizer.chatTemplate) : null;
+  const written: TokenizedDatasetInfo = {
+    splits,
+    labels: blocks ? null : info.labels,
+    label_kind: blocks ? null : info.labelKind,
+    pad_token: tokenizer.padToken,
+    pad_token_id: tokenizer.padTokenId,
+    max_length: blockSize ?? tokenizer.maxLength,
+    tokenizer: tokenizer.digest,
+    chat_template: template ?? null,
+    ...{ tokens, truncated },
+  };
+  const dataset = await putTokenizedDataset(store, written, options);
   return { dataset, tokens, truncated, dropped, mergedPrompts };
+}
+
+/** Blocks are not cut to a limit, and what is for language modelling needs no pad token. */
+function openTokenizer(
+  store: Store,
+  model: ArtifactDigest,
+  { content }: DatasetInfo,
+  { blockSize, ...given }: TokenizeSettings,
+): Promise<ModelTokenizer> {
+  return loadTokenizer(store, model, {
+    ...given,
+    ...(blockSize !== undefined && { truncation: false }),
+    padsWithEos: content !== 'text' || blockSize !== undefined,
+  });
 }
 
 function checkSettings({ content }: DatasetInfo, settings: TokenizeSettings): void {
@@ -131,17 +138,6 @@ function checkSettings({ content }: DatasetInfo, settings: TokenizeSettings): vo
 }
 
 const NO_COLUMNS: TokenizedColumns = { label: false, valuesPerRow: 0, completionMask: false };
-
-function columnsOf(split: DatasetSplit): TokenizedColumns {
-  const { labelKind, labels, content } = split.shape;
-  const [first] = split.select([0]);
-  const numbers = Array.isArray(first?.label) ? first.label.length : 0;
-  return {
-    label: labelKind === 'class',
-    valuesPerRow: labelKind === 'classes' ? (labels?.length ?? 0) : numbers,
-    completionMask: content !== 'text',
-  };
-}
 
 /** A block's size and what ends each text, checked. */
 function blocksOf(tokenizer: ModelTokenizer, size: number): { size: number; eosId: number } {
@@ -196,18 +192,6 @@ async function* tokenizedRows(
     }
     yield rows;
   }
-}
-
-/** A class as it is, several as one number a class, numbers in single precision. */
-function labelOf(
-  { label }: DatasetRow,
-  { shape }: DatasetSplit,
-): Pick<TokenizedRow, 'label' | 'values'> {
-  if (!Array.isArray(label)) return { label: label as number | null, values: null };
-  if (shape.labelKind === 'number') return { label: null, values: Float32Array.from(label) };
-  const values = new Float32Array(shape.labels?.length ?? 0);
-  for (const index of label as readonly number[]) values[index] = 1;
-  return { label: null, values };
 }
 
 async function* blockRows(

@@ -92,15 +92,13 @@ async function* scan(
 }
 
 const NESTED = /^(STRUCT|MAP)\(|\]$/;
-/** Lists whose items hold no text come as they are: JSON has no word for a NaN. */
-const PLAIN_LIST = /^(?!.*(VARCHAR|STRUCT|MAP|BLOB)).*\w\[\d*\]$/;
+/** Lists of numbers come as they are: JSON has no word for a NaN. */
+const NUMBERS = /^(FLOAT|DOUBLE|U?(TINY|SMALL|BIG)?INT(EGER)?)\[\d*\]$/;
 
 /** Texts come as bytes, and what holds texts as the bytes of its JSON. */
 function selection(column: string, type: string): string {
   if (type === 'VARCHAR') return `encode(${column})`;
-  return NESTED.test(type) && !PLAIN_LIST.test(type)
-    ? `encode(to_json(${column})::VARCHAR)`
-    : column;
+  return NESTED.test(type) && !NUMBERS.test(type) ? `encode(to_json(${column})::VARCHAR)` : column;
 }
 
 function cellOf(value: unknown, type: string): Cell {
@@ -108,18 +106,15 @@ function cellOf(value: unknown, type: string): Cell {
   if (type === 'VARCHAR') return decodeText((value as DuckDBBlobValue).bytes);
   if (!NESTED.test(type)) return toCell(value, type);
   const what = `a value of type ${type}`;
-  if (PLAIN_LIST.test(type)) {
-    return { what, value: (value as DuckDBListValue).items.map(plainItem) };
+  if (NUMBERS.test(type)) {
+    return { what, value: (value as DuckDBListValue).items.map(plainNumber) };
   }
   const json = decodeText((value as DuckDBBlobValue).bytes);
   return { what, value: JSON.parse(json) as JsonValue };
 }
 
-function plainItem(item: unknown): JsonValue {
-  if (typeof item === 'bigint') return Number(item);
-  return item === null || typeof item === 'number' || typeof item === 'boolean'
-    ? item
-    : String(item);
+function plainNumber(item: unknown): number | null {
+  return item === null ? null : Number(item);
 }
 
 function unreadable(file: TableFile, error: unknown): Error {

@@ -121,10 +121,10 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
       'file:a.tsv: row 1: "label" is "-1" (text), which stands for a withheld label: leave such a ' +
       'split out with splits, or number the classes from 0',
   },
-  'a label with a fraction': {
+  'a class with a fraction': {
     name: 'a.jsonl',
     content: '{"text": "x", "label": 0.5}\n',
-    options: LABEL,
+    options: { ...LABEL, labelKind: 'class' },
     message:
       'file:a.jsonl: row 1: "label" is 0.5 (a number), no class: expected an integer from 0, or a text',
   },

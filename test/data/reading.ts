@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
-import type { DatasetRow, RowLabel } from '../../data/dataset.ts';
+import type { DatasetRow, DatasetShape, RowLabel } from '../../data/dataset.ts';
 import { readDataset } from '../../data/read-dataset.ts';
 import type { ReadOptions } from '../../data/read-dataset.ts';
 import type { TableFile } from '../../data/tables/table.ts';
@@ -15,18 +15,29 @@ export async function read(
   files: Readonly<Record<string, readonly TableFile[]>>,
   options: Partial<ReadOptions> = {},
 ): Promise<{ labels: readonly string[] | null; splits: Record<string, Row[]> }> {
+  const { shape, splits } = await readRows(files, options);
+  const rows = Object.entries(splits).map(([split, all]): [string, Row[]] => [
+    split,
+    all.map((row) => [row.id, textOf(row), row.label]),
+  ]);
+  return { labels: shape.labels, splits: Object.fromEntries(rows) };
+}
+
+/** What a set of files reads as, whole. */
+export async function readRows(
+  files: Readonly<Record<string, readonly TableFile[]>>,
+  options: Partial<ReadOptions> = {},
+): Promise<{ shape: DatasetShape; splits: Record<string, DatasetRow[]> }> {
   const dataset = await readDataset(new Map(Object.entries(files)), {
     content: { text: 'text' },
     ...options,
   });
-  const splits: Record<string, Row[]> = {};
+  const splits: Record<string, DatasetRow[]> = {};
   for (const [split, groups] of Object.entries(dataset.splits)) {
-    const rows: Row[] = (splits[split] = []);
-    for await (const group of groups) {
-      rows.push(...group.map((row): Row => [row.id, textOf(row), row.label]));
-    }
+    const rows: DatasetRow[] = (splits[split] = []);
+    for await (const group of groups) rows.push(...group);
   }
-  return { labels: dataset.shape.labels, splits };
+  return { shape: dataset.shape, splits };
 }
 
 function textOf(row: DatasetRow): string {
@@ -64,7 +75,7 @@ export function testRefusals(refusals: Readonly<Record<string, Refusal>>): void 
     'refuses %s',
     async ([, { name, content, options, message }], { folder }) => {
       const train = [await file(folder, name, content)];
-      await expect(read({ train }, options)).rejects.toMatchObject({
+      await expect(readRows({ train }, options)).rejects.toMatchObject({
         type: 'InvalidInput',
         message,
       });

@@ -101,6 +101,8 @@ storeTest.for(CUTS)(
     expect(truncated).toBeGreaterThan(10);
     expect(result).toEqual({
       dataset: result.dataset,
+      dropped: [],
+      mergedPrompts: 0,
       tokens: expected.reduce((sum, { cut }) => sum + cut.length, 0),
       truncated,
     });
