@@ -58,21 +58,25 @@ const inputs = z
     error:
       'completion names the column of the completions, but nothing that of the prompts: add prompt',
   })
-  .refine(({ text, prompt, messages }) => countGiven(text, prompt, messages) <= 1, {
-    error:
-      'a row is a text, or a prompt with its completion, or messages: name one of them, and leave the others out',
+  .refine(({ text, prompt }) => text === undefined || prompt === undefined, {
+    path: ['prompt'],
+    error: 'a row is a text, or a prompt with its completion: leave text or prompt out',
   })
   .refine(
-    ({ label, prompt, messages }) => label === undefined || countGiven(prompt, messages) === 0,
+    ({ messages, text, prompt }) => messages === undefined || (text ?? prompt) === undefined,
+    {
+      path: ['messages'],
+      error:
+        'a row is messages, or a text, or a prompt with its completion: leave messages or the others out',
+    },
+  )
+  .refine(
+    ({ label, prompt, messages }) => label === undefined || (prompt ?? messages) === undefined,
     {
       path: ['label'],
       error: 'label is of texts to classify: leave it out beside prompt or messages',
     },
   );
-
-function countGiven(...values: readonly unknown[]): number {
-  return values.filter((value) => value !== undefined).length;
-}
 
 /** The columns of what a row holds. */
 function contentOf({

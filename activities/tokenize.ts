@@ -84,14 +84,13 @@ export const tokenize = defineStep({
     const [first] = dropped;
     if (first !== undefined) {
       context.note(
-        `${dropped.length} rows are left out, row ${first} first: nothing of their completion is within ` +
-          'max_length',
+        `rows left out: ${dropped.length}, ${first} first: nothing of their completion is within max_length`,
       );
     }
     if (mergedPrompts > 0) {
       context.note(
-        `in ${mergedPrompts} rows the prompt ends within a token: end prompts, or begin completions, with ` +
-          'a space or a line break',
+        `rows in which one token holds the end of the prompt and the beginning of the completion: ` +
+          `${mergedPrompts}: let completions begin with the space between them, or prompts end with a line break`,
       );
     }
     return { dataset, tokens, truncated, dropped: dropped.length };
