@@ -11,8 +11,8 @@ export interface RenderedChat {
 }
 
 const GENERATION = /\{%(-?)\s*(end)?generation\s*(-?)%\}/g;
-/** Characters that no text should use: two of them stand for where a marked part begins and ends. */
-const PRIVATE_USE = Array.from({ length: 64 }, (_, i) => String.fromCharCode(0xe000 + i));
+/** First of the characters for private use: two of them stand for the ends of a marked part. */
+const PRIVATE_USE = 0xe000;
 
 /**
  * What the clock says in a template: always 26 July 2024, so that equal rows give equal tokens on
@@ -56,8 +56,7 @@ export class ChatTemplate {
 
   /** A conversation as text, and the parts of it that `{% generation %}` marks. */
   renderMarked(messages: readonly Message[]): RenderedChat {
-    const used = this.#source + JSON.stringify(messages);
-    const [open, close] = PRIVATE_USE.filter((mark) => !used.includes(mark)) as [string, string];
+    const [open, close] = unusedMarks(this.#source + JSON.stringify(messages));
     const marked = this.#render(messages, false, [open, close]);
     const spans: Span[] = [];
     let text = '';
@@ -85,6 +84,15 @@ export class ChatTemplate {
         format.replace(/%(.)/g, (whole, letter: string) => DATE[letter] ?? whole),
     });
   }
+}
+
+function unusedMarks(used: string): readonly [string, string] {
+  const marks: string[] = [];
+  for (let code = PRIVATE_USE; marks.length < 2; code++) {
+    const mark = String.fromCodePoint(code);
+    if (!used.includes(mark)) marks.push(mark);
+  }
+  return marks as [string, string];
 }
 
 function withReasoning(message: Message): Message {

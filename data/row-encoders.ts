@@ -38,7 +38,7 @@ export function rowEncoder(
     case 'text':
       return (rows) => encodeTexts(rows as readonly { text: string }[], tokenizer);
     case 'completion': {
-      const eos = eosToken(tokenizer, 'a completion ends with it');
+      const { text: eos } = eosToken(tokenizer, 'a completion ends with it');
       return (rows) =>
         encodeCompletions(
           rows as readonly { prompt: string; completion: string }[],
@@ -55,10 +55,18 @@ export function rowEncoder(
   }
 }
 
-/** @throws InvalidInput when the tokenizer names none */
-export function eosToken({ specialTokens }: ModelTokenizer, why: string): string {
-  const { eos_token: eos } = specialTokens;
-  if (eos !== undefined) return eos;
+/** @throws InvalidInput when the tokenizer names none, or one that it does not know */
+export function eosToken(tokenizer: ModelTokenizer, why: string): { text: string; id: number } {
+  const { eos_token: text } = tokenizer.specialTokens;
+  const id = text === undefined ? null : tokenizer.tokenId(text);
+  if (text !== undefined && id !== null) return { text, id };
+  if (text !== undefined) {
+    throw new Failure(
+      'InvalidInput',
+      `the tokenizer's eos_token "${text}" is not in its vocabulary, and ${why}: correct it in ` +
+        'tokenizer_config.json',
+    );
+  }
   throw new Failure(
     'InvalidInput',
     `the tokenizer names no eos_token, and ${why}: name it in tokenizer_config.json, or give its id as ` +

@@ -85,29 +85,35 @@ export async function tokenizeDataset(
     const encoded = encodedRows(split, encode, counts, () =>
       options.onProgress?.({ rows: counts.rows, totalRows, tokens: counts.tokens }),
     );
-    const rows = blocks
-      ? blockRows(encoded, { ...blocks, split: name }, counts)
-      : tokenizedRows(split, encoded, counts);
+    const { rows, columns } = blocks
+      ? { rows: blockRows(encoded, { ...blocks, split: name }, counts), columns: NO_COLUMNS }
+      : { rows: tokenizedRows(split, encoded, counts), columns: columnsOf(split) };
     const path = join(options.directory, `${name}.arrow`);
-    const columns = blocks ? NO_COLUMNS : columnsOf(split);
     splits[name] = await writeTokenizedSplit(path, rows, columns, options.signal);
     if (splits[name] === 0) throw noRows(split, tokenizer, blockSize);
   }
   const { tokens, truncated, dropped, mergedPrompts } = counts;
-  const template = info.content === 'messages' ? (chatTemplate ?? tokenizer.chatTemplate) : null;
-  const written: TokenizedDatasetInfo = {
-    splits,
-    labels: blocks ? null : info.labels,
-    label_kind: blocks ? null : info.labelKind,
+  const written = { ...describe(info, tokenizer, settings), splits, tokens, truncated };
+  const dataset = await putTokenizedDataset(store, written, options);
+  return { dataset, tokens, truncated, dropped, mergedPrompts };
+}
+
+/** What the manifest says of the rows before they are counted. */
+function describe(
+  { content, labels, labelKind }: DatasetInfo,
+  tokenizer: ModelTokenizer,
+  { blockSize, chatTemplate = tokenizer.chatTemplate }: TokenizeSettings,
+): Omit<TokenizedDatasetInfo, 'splits' | 'tokens' | 'truncated'> {
+  const hasLabels = blockSize === undefined;
+  return {
+    labels: hasLabels ? labels : null,
+    label_kind: hasLabels ? labelKind : null,
     pad_token: tokenizer.padToken,
     pad_token_id: tokenizer.padTokenId,
     max_length: blockSize ?? tokenizer.maxLength,
     tokenizer: tokenizer.digest,
-    chat_template: template ?? null,
-    ...{ tokens, truncated },
+    chat_template: content === 'messages' ? (chatTemplate ?? null) : null,
   };
-  const dataset = await putTokenizedDataset(store, written, options);
-  return { dataset, tokens, truncated, dropped, mergedPrompts };
 }
 
 /** Blocks are not cut to a limit, and what is for language modelling needs no pad token. */
@@ -148,8 +154,7 @@ function blocksOf(tokenizer: ModelTokenizer, size: number): { size: number; eosI
       `block_size: ${size} is more than the ${limit} tokens that the tokenizer's model reads: lower it`,
     );
   }
-  const eos = eosToken(tokenizer, 'blocks have it between two texts');
-  return { size, eosId: tokenizer.tokenId(eos) as number };
+  return { size, eosId: eosToken(tokenizer, 'blocks have it between two texts').id };
 }
 
 interface RowWithTokens {

@@ -132,9 +132,11 @@ export function parseClassNames(metadata: string | undefined): ReadonlyMap<strin
   const names = new Map<string, string[]>();
   if (metadata === undefined) return names;
   const parsed = JSON.parse(metadata) as {
-    info?: { features?: Record<string, Feature> };
+    // Older versions write a list as a list of one feature.
+    info?: { features?: Record<string, Feature | readonly [Feature]> };
   };
-  for (const [column, feature] of Object.entries(parsed.info?.features ?? {})) {
+  for (const [column, found] of Object.entries(parsed.info?.features ?? {})) {
+    const [feature] = [found].flat() as [Feature];
     const label = feature.feature ?? feature;
     if (label._type === 'ClassLabel' && label.names) names.set(column, label.names);
   }

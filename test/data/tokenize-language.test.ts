@@ -191,6 +191,27 @@ storeTest(
   },
 );
 
+storeTest(
+  'marks what the assistant writes whatever characters it writes',
+  async ({ store, folder }) => {
+    const content = '\uE000\uE001\uE003 owl';
+    const rows = [
+      chatRow('a', [
+        { role: 'user', content },
+        { role: 'assistant', content },
+      ]),
+    ];
+    const both = await Promise.all(
+      ['chatml-marked', 'chatml'].map((name) => {
+        const settings = { truncation: false, chatTemplate: template(name) };
+        return tokenize({ store, folder: join(folder, name) }, 'messages', rows, settings);
+      }),
+    );
+    const [marked, plain] = both.map((result) => trainedOn(result.rows));
+    expect(marked).toEqual(plain);
+  },
+);
+
 const CHATML = new TextEncoder().encode(template('chatml'));
 const OTHER = '{{ messages[0].content }}';
 const config = (chat_template: unknown): Uint8Array =>
@@ -381,6 +402,18 @@ const REFUSED: readonly Refused[] = [
     message:
       'the tokenizer names no eos_token, and blocks have it between two texts: name it in ' +
       "tokenizer_config.json, or give its id as eos_token_id in download-model's config",
+  },
+  {
+    what: 'blocks with an eos that is no token',
+    ...{ content: 'text', rows: TEXT, settings: { blockSize: 8 } },
+    files: {
+      'tokenizer_config.json': new TextEncoder().encode(
+        '{"pad_token": "<s>", "eos_token": "<end>"}',
+      ),
+    },
+    message:
+      'the tokenizer\'s eos_token "<end>" is not in its vocabulary, and blocks have it between two texts: ' +
+      'correct it in tokenizer_config.json',
   },
   {
     what: 'blocks longer than the model reads',
