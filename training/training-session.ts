@@ -1,6 +1,7 @@
 import { gradientName } from './models/model-graph.ts';
 import type { ModelDefinition } from './model.ts';
-import { openAdamW, type AdamWOptions, type Optimizer } from './optimizers/adamw.ts';
+import { openOptimizer, type Optimizer } from './optimizers/optimizer.ts';
+import type { OptimizerOptions } from './optimizers/optimizer-options.ts';
 import {
   allocateTrainingState,
   type StateRegion,
@@ -18,7 +19,7 @@ import {
 export interface TrainingSessionInput {
   readonly runtime: Runtime;
   readonly model: ModelDefinition;
-  readonly optimizer: AdamWOptions;
+  readonly optimizer: OptimizerOptions;
   readonly padTokenId: number | null;
   readonly limits: PackingLimits;
   readonly threads: number;
@@ -45,7 +46,7 @@ export interface TrainingSession {
 /** Compiles the training graph and allocates the state; parameters start as zeros. */
 export async function openTrainingSession(input: TrainingSessionInput): Promise<TrainingSession> {
   const { runtime, model, threads, padTokenId, limits } = input;
-  const state = allocateTrainingState(model.parameters);
+  const state = allocateTrainingState(model.parameters, input.optimizer);
   const graph = model.trainingGraph();
   const session = runtime.createSession(graph.onnx, { threads: model.sessionThreads(threads) });
   const parameters = regionTensors(runtime, state, 'parameters', (name) => name);
@@ -57,7 +58,7 @@ export async function openTrainingSession(input: TrainingSessionInput): Promise<
     data: allocateTensorData('float32', 1),
   });
   const passTensors = new PassTensors(runtime);
-  const optimizer = await openAdamW(state, input.optimizer, threads);
+  const optimizer = await openOptimizer(state, input.optimizer, threads);
 
   const computeGradients = async (examples: readonly Example[]): Promise<BatchGradients> => {
     const lengths = examples.map(({ inputIds }) => inputIds.length);

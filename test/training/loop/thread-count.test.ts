@@ -39,7 +39,7 @@ async function gradientDigest(model: ModelDefinition, threads: number): Promise<
   const session = await openTrainingSession({
     runtime: loadRuntime(),
     model,
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     padTokenId: 0,
     limits: PACKING,
     threads,

@@ -60,7 +60,7 @@ async function gradients(examples: readonly Example[], limits: PackingLimits) {
   const session = await openTrainingSession({
     runtime: loadRuntime(),
     model,
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     padTokenId: 0,
     limits,
     threads: 2,
