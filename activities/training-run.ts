@@ -40,10 +40,8 @@ export async function runTraining(
   const evalRows = inputs.eval_dataset && (await openTokenized(store, inputs.eval_dataset));
   if (evalRows) checkAlike(rows, evalRows);
   await requireTokenizerOf(store, inputs.model, 'train_dataset', rows);
-  const [outputDirectory, checkpointDirectory] = ['model', 'checkpoint'].map((name) =>
-    join(temporaryDirectory, name),
-  ) as [string, string];
-  for (const directory of [outputDirectory, checkpointDirectory]) await mkdir(directory);
+  const outputDirectory = join(temporaryDirectory, 'model');
+  await mkdir(outputDirectory);
   const job: TrainJob = {
     kind: 'train',
     modelFiles,
@@ -57,7 +55,6 @@ export async function runTraining(
     checkpoints: {
       storeUrl: store.url,
       key: fingerprint,
-      directory: checkpointDirectory,
       everySeconds: CHECKPOINT_SECONDS,
     },
   };

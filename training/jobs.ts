@@ -23,9 +23,9 @@ export interface TrainJob {
   readonly checkpoints?: {
     readonly storeUrl: string;
     readonly key: string;
-    readonly directory: string;
     readonly everySeconds: number;
     readonly everySteps?: number;
+    readonly saveTotalLimit?: number;
   };
 }
 
