@@ -26,9 +26,9 @@ export class SmallState {
   readonly progress: TrainingProgress = startProgress([]);
   readonly #optimizer: Promise<Optimizer>;
 
-  constructor(name = 'adamw') {
+  constructor(name = 'adamw', specs: readonly StateTensorSpec[] = SPECS) {
     const options = OPTIMIZERS[name]!;
-    this.state = allocateTrainingState(SPECS, options);
+    this.state = allocateTrainingState(specs, options);
     this.#optimizer = openOptimizer(this.state, options, 1);
     fill(this.state, 'parameters', 0);
   }
@@ -36,8 +36,8 @@ export class SmallState {
   /** One optimizer step, with gradients that follow from its number. */
   async step(): Promise<void> {
     fill(this.state, 'gradients', this.progress.step + 1);
-    const [embedding] = this.state.tensors;
-    this.state.view('gradients', embedding!).fill(0);
+    const embedding = this.state.tensors.find(({ name }) => name === 'embedding');
+    if (embedding !== undefined) this.state.view('gradients', embedding).fill(0);
     this.progress.step += 1;
     const { step } = this.progress;
     await (await this.#optimizer).update({ step, learningRate: 0.01, gradientScale: 1 });
