@@ -101,13 +101,20 @@ export class Checkpointer implements Checkpoints {
   }
 
   /**
-   * Fills the state from the newest checkpoint that is whole, its best included; undefined when
-   * there is none.
+   * Fills the state from the newest checkpoint that is whole, and knows its best; undefined when
+   * there is none. Then prepares in the background for the next.
    */
   async restore(): Promise<RestoredCheckpoint | undefined> {
     const { store, key } = this.#options;
     await sweepUnfinished(store, key);
     await deleteSuperseded(store, key);
+    const restored = await this.#restoreNewest();
+    this.#copy.prepare();
+    return restored;
+  }
+
+  async #restoreNewest(): Promise<RestoredCheckpoint | undefined> {
+    const { store, key } = this.#options;
     for (;;) {
       // Listed anew each time: another process that trains the same may have replaced them all.
       const known = await listCheckpoints(store, key);

@@ -17,7 +17,8 @@ export interface StateSegment {
 const OWN_SEGMENT_ELEMENTS = 1 << 18;
 /** 16 MiB: what is hashed at once keeps the event loop waiting. */
 const SEGMENT_ELEMENTS = 1 << 22;
-const PIECE_BYTES = 1 << 22;
+/** What is copied or read at once. */
+export const PIECE_BYTES = 1 << 22;
 
 /** Everything of a state that a checkpoint keeps. A large tensor that did not change costs nothing. */
 export function stateSegments(state: TrainingState): readonly StateSegment[] {
