@@ -48,6 +48,12 @@ export async function listCheckpoints(
   return contentOf(await store.getRef(checkpointRef(key))).checkpoints;
 }
 
+/** Blobs that were announced, of checkpoints that are not published. */
+export async function unfinishedBlobs(store: Store, key: string): Promise<readonly BlobDigest[]> {
+  const { unfinished } = contentOf(await store.getRef(checkpointRef(key)));
+  return unfinished.map(({ digest }) => digest);
+}
+
 function contentOf(ref: RefValue | undefined): TrainingRef {
   const parsed = refSchema.safeParse(ref?.value);
   return parsed.success ? parsed.data : { checkpoints: [], superseded: [], unfinished: [] };
