@@ -14,7 +14,7 @@ const trainable = chooseTrainable(model, {});
 const session = await openTrainingSession({
   ...{ runtime: loadRuntime(), model, trainable, threads, labelSmoothing: 0, padTokenId: 50256 },
   limits: { tokensPerPass: batch * tokens, tokensPerRow: tokens },
-  optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+  optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
 });
 for (const { name, initializer: rule } of trainable.parameters) {
   await initializeTensor({ seed: 1, name, rule, target: session.weights(name) });
