@@ -85,7 +85,6 @@ export const LOWERINGS: Readonly<Record<string, Lowering>> = {
   Squeeze: shapes.squeeze,
   Sub: arithmetic.same('Sub'),
   Sum: arithmetic.folded(ops.add),
-  Swish: activations.swish,
   Tanh: arithmetic.same('Tanh'),
   Tile: shapes.tile,
   Transpose: shapes.transpose,

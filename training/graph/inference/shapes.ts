@@ -103,15 +103,26 @@ function sliceLength(length: Dimension, start: Dimension, end: Dimension, step: 
   if (typeof length === 'number' && typeof start === 'number' && typeof end === 'number') {
     return numericSliceLength(length, start, end, step);
   }
-  const isToEnd = end === length || (typeof end === 'number' && end >= 2 ** 31 - 1);
-  // A named end lies within a numeric length: a sequence is as long as the table of positions at most.
-  const last = isToEnd ? length : end;
-  const isNegative = typeof start === 'number' && start < 0;
-  if (step === 1 && isToEnd && isNegative) return -start;
-  const rest =
-    isNegative || (typeof last === 'number' && last < 0) ? undefined : difference(last, start);
-  if (step === 1 && rest !== undefined) return rest;
+  const known = step === 1 ? namedSliceLength(length, start, end) : undefined;
+  if (known !== undefined) return known;
   throw new Mismatch(`has no name for the length of ${start}:${end}:${step} of ${length}`);
+}
+
+/** Where a length, or an end, is known by name, which is at least 1. */
+function namedSliceLength(
+  length: Dimension,
+  start: Dimension,
+  end: Dimension,
+): Dimension | undefined {
+  const isToEnd = end === length || (typeof end === 'number' && end >= 2 ** 31 - 1);
+  if (isToEnd) return start === -1 ? 1 : fromStart(length, start);
+  // A sequence is at most as long as the table that it indexes.
+  if (typeof length === 'number') return fromStart(end, start);
+  return start === 0 && end === 1 ? 1 : undefined;
+}
+
+function fromStart(end: Dimension, start: Dimension): Dimension | undefined {
+  return typeof start === 'number' && start < 0 ? undefined : difference(end, start);
 }
 
 /** Source: https://onnx.ai/onnx/operators/onnx__Slice.html */

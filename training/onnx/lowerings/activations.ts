@@ -44,9 +44,3 @@ function ramp(node: FileNode, slope: number, offset: number): Value {
   const bounds = [0, 1].map((bound) => ops.scalar(node.graph, 'float32', bound));
   return node.apply('Clip', [ops.add(ops.mul(node.input(0), slope), offset), ...bounds]);
 }
-
-/** x·σ(αx) */
-export const swish: Lowering = (node) => {
-  const x = node.input(0);
-  return [ops.mul(x, ops.sigmoid(ops.mul(x, node.float('alpha', 1))))];
-};
