@@ -1,15 +1,10 @@
 import type { Graph, Value } from '../graph/graph.ts';
 import * as ops from '../graph/ops.ts';
 import type { DataType, Dimension } from '../graph/tensor-type.ts';
+import type { RowShape } from '../packing.ts';
 import { fileTensor, invalid, type FileTensor, type OnnxModel } from './model-file.ts';
 
-/** Lengths that a file fixes; null = any. */
-export interface RowShape {
-  readonly rows: number | null;
-  readonly tokens: number | null;
-}
-
-/** The inputs of our graphs (see ModelGraph), and what the file's own are made of. */
+/** Inputs of our graphs (see ModelGraph) but those of the targets, and what the file's own are made of. */
 export interface BatchInputs {
   readonly fileInputs: ReadonlyMap<string, Value>;
   readonly rowShape: RowShape;
@@ -17,17 +12,13 @@ export interface BatchInputs {
   readonly rows: Dimension;
   /** int32 [E] */
   readonly rowOfExample: Value;
-  /** int32 [E] */
-  readonly labels: Value;
-  /** float32 [E] */
-  readonly weights: Value;
 }
 
 const KNOWN = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids'] as const;
 type Known = (typeof KNOWN)[number];
 
 /**
- * Adds the inputs that ModelGraph describes to a graph.
+ * Adds the inputs that ModelGraph describes to a graph, but those of the targets.
  * @throws InvalidInput when the file's inputs are not those of a text classifier
  */
 export function batchInputs(graph: Graph, model: OnnxModel): BatchInputs {
@@ -41,8 +32,6 @@ export function batchInputs(graph: Graph, model: OnnxModel): BatchInputs {
   const positionIds = graph.input('position_ids', 'int32', [R, T]);
   const segmentIds = graph.input('segment_ids', 'int32', [R, T]);
   const pooledIndex = graph.input('pooled_index', 'int32', ['E']);
-  const labels = graph.input('labels', 'int32', ['E']);
-  const weights = graph.input('example_weights', 'float32', ['E']);
   const sources: Record<Known, () => Value> = {
     input_ids: () => inputIds,
     attention_mask: () => attentionMask(segmentIds),
@@ -58,8 +47,6 @@ export function batchInputs(graph: Graph, model: OnnxModel): BatchInputs {
     rowShape,
     rows: R,
     rowOfExample: ops.div(pooledIndex, tokens),
-    labels,
-    weights,
   };
 }
 

@@ -3,44 +3,46 @@ import { Failure } from '../../plan/failures.ts';
 import { differentiableInputs, differentiate } from '../graph/gradients/differentiate.ts';
 import { NotDifferentiable } from '../graph/gradients/rule.ts';
 import { Graph, type Value } from '../graph/graph.ts';
-import { toOnnx } from '../graph/onnx-file.ts';
 import * as ops from '../graph/ops.ts';
+import { modelGraph } from '../models/graph-building.ts';
 import { gradientName, type ModelGraph, type ParameterSpec } from '../models/model-graph.ts';
-import { batchInputs, type RowShape } from './batch-inputs.ts';
+import { objectiveLoss, type Objective } from '../models/objectives.ts';
+import type { RowShape } from '../packing.ts';
+import { batchInputs } from './batch-inputs.ts';
 import { importGraph, REMEDY } from './import-graph.ts';
-import { fileTensor, invalid, readOnnxModel, type OnnxModel } from './model-file.ts';
+import { fileTensor, invalid, readOnnxModel, withWeights, type OnnxModel } from './model-file.ts';
 import { candidateParameters } from './parameters.ts';
+import { productsOf, type GraphProducts } from './products.ts';
 import { readTensor, shapeOf, type ExternalData } from './tensor-data.ts';
 
 /** A classifier of an .onnx file, from whose graph those for training and prediction are made. */
-export interface ImportedClassifier {
+export interface ImportedClassifier extends RowShape {
   /** Float initializers that the logits depend on, in the file's order, under its names. */
   readonly parameters: readonly ParameterSpec[];
   readonly classes: number;
-  /** Every pass has this many rows, or any number when null. */
-  readonly rows: number | null;
-  /** Every row has this many tokens, padding included, or any number when null. */
-  readonly tokens: number | null;
   /** Token ids there are, by the table that they index; null when there is no such table. */
   readonly vocabulary: number | null;
+  /** Products of the forward and the backward pass, as `exactThreads` wants them. */
+  readonly products: GraphProducts;
   /** A parameter's values in the file. */
   weights(parameter: string): Float32Array;
-  /**
-   * The graph that ModelGraph describes, without dropout: a row holds one example, and all rows of a
-   * pass that has fewer examples are there.
-   */
-  trainingGraph(trainable?: readonly string[]): ModelGraph;
-  inferenceGraph(): ModelGraph;
+  /** The graph that ModelGraph describes, without dropout; a row holds one example. */
+  trainingGraph(objective: Objective, trainable: readonly string[]): ModelGraph;
+  inferenceGraph(objective: Objective): ModelGraph;
+  /** The file with other values of its parameters. */
+  saved(weights: (parameter: string) => Float32Array): Uint8Array;
 }
 
-/** A graph with the file's nodes in it, and ours after them. */
+/** The file's nodes in a graph of ours. */
 interface BuiltGraph {
   readonly graph: Graph;
+  readonly rowShape: RowShape;
   /** [E,classes] */
   readonly logits: Value;
-  /** [] */
-  readonly loss: Value;
 }
+
+/** Every problem is differentiated alike up to the logits. */
+const ANY_OBJECTIVE: Objective = { problemType: 'regression', labelSmoothing: 0 };
 
 /**
  * Reads a classifier: of `input_ids`, `attention_mask` and optionally `token_type_ids` and
@@ -56,50 +58,41 @@ export function importClassifier(bytes: Uint8Array, external?: ExternalData): Im
   const survey = build(model, new Set(candidates));
   const reached = differentiableInputs(survey.graph, survey.logits);
   const names = candidates.filter((name) => reached.has(name));
-  if (names.length === 0)
+  if (names.length === 0) {
     throw invalid('has no weights: no float initializer that the logits depend on');
-  const specs = names.map((name) => parameterSpec(model, name));
-  const [, classes] = survey.logits.shape;
-  const graphOf = (trainable: readonly string[]): ModelGraph => {
-    const built = build(model, new Set(names));
-    appendGradients(built, trainable);
-    return modelGraph(built, specs, trainable);
-  };
+  }
+  const parameters = names.map((name) => parameterSpec(model, name));
+  const graphOf = (objective: Objective, trainable: readonly string[]): BuiltModelGraph =>
+    trainingGraph(build(model, new Set(names)), parameters, objective, trainable);
   // What cannot be trained is told now, not when training starts.
-  graphOf(names);
+  const whole = graphOf(ANY_OBJECTIVE, names);
   return {
-    parameters: specs,
-    classes: Number(classes),
-    ...survey.rowShape,
+    ...{ parameters, classes: Number(survey.logits.shape[1]), ...survey.rowShape },
     vocabulary: vocabularyOf(model),
+    products: productsOf(whole.graph),
     weights: (parameter) => weightsOf(model, parameter),
-    trainingGraph: (trainable = names) => graphOf(trainable),
-    inferenceGraph: () => graphOf([]),
+    trainingGraph: (objective, trainable) => graphOf(objective, trainable).model,
+    inferenceGraph: (objective) =>
+      inferenceGraph(build(model, new Set(names)), parameters, objective),
+    saved: (weights) =>
+      withWeights(bytes, model.external, new Map(names.map((name) => [name, weights(name)]))),
   };
 }
 
-function build(
-  model: OnnxModel,
-  parameters: ReadonlySet<string>,
-): BuiltGraph & { readonly rowShape: RowShape } {
+function build(model: OnnxModel, parameters: ReadonlySet<string>): BuiltGraph {
   const graph = new Graph();
   const batch = batchInputs(graph, model);
   const output = logitsName(model);
   const rows = importGraph({ model, graph, inputs: batch.fileInputs, parameters, output });
-  const classes = rows.shape[1];
-  const isLogits =
-    rows.dtype === 'float32' && rows.shape.length === 2 && rows.shape[0] === batch.rows;
-  if (!isLogits || typeof classes !== 'number' || classes < 2) {
-    const found = `${rows.dtype} [${rows.shape.join(',')}]`;
+  const { dtype, shape } = rows;
+  const isLogits = dtype === 'float32' && shape.length === 2 && shape[0] === batch.rows;
+  if (!isLogits || typeof shape[1] !== 'number' || shape[1] < 1) {
+    const found = `${dtype} [${shape.join(',')}]`;
     throw invalid(
-      `has an output "${output}" of ${found}; expected logits, float32 [batch, classes] of 2 or more classes`,
+      `has an output "${output}" of ${found}; expected logits, float32 [batch, classes]`,
     );
   }
-  const logits = ops.gather(rows, batch.rowOfExample, 0);
-  const loss = crossEntropy(logits, batch.labels, batch.weights);
-  graph.output('logits', logits);
-  graph.output('loss', loss);
-  return { graph, logits, loss, rowShape: batch.rowShape };
+  return { graph, rowShape: batch.rowShape, logits: ops.gather(rows, batch.rowOfExample, 0) };
 }
 
 /** `logits`, or else the first output that can be some. */
@@ -117,31 +110,49 @@ function logitsName({ graph }: OnnxModel): string {
   );
 }
 
-function appendGradients({ graph, loss }: BuiltGraph, trainable: readonly string[]): void {
+interface BuiltModelGraph {
+  readonly graph: Graph;
+  readonly model: ModelGraph;
+}
+
+function trainingGraph(
+  { graph, logits }: BuiltGraph,
+  parameters: readonly ParameterSpec[],
+  objective: Objective,
+  trainable: readonly string[],
+): BuiltModelGraph {
+  const { loss } = objectiveLoss(graph, logits, objective);
+  graph.output('logits', logits);
+  graph.output('loss', loss);
+  for (const [name, gradient] of gradientsOf(graph, loss, trainable)) {
+    graph.output(gradientName(name), gradient);
+  }
+  return { graph, model: modelGraph(graph, parameters, trainable) };
+}
+
+function inferenceGraph(
+  { graph, logits }: BuiltGraph,
+  parameters: readonly ParameterSpec[],
+  objective: Objective,
+): ModelGraph {
+  graph.output('logits', logits);
+  graph.output('losses', objectiveLoss(graph, logits, objective).losses);
+  return modelGraph(graph, parameters, []);
+}
+
+function gradientsOf(
+  graph: Graph,
+  loss: Value,
+  trainable: readonly string[],
+): ReadonlyMap<string, Value> {
   try {
-    for (const [name, gradient] of differentiate(graph, loss, trainable)) {
-      graph.output(gradientName(name), gradient);
-    }
+    return differentiate(graph, loss, trainable);
   } catch (error) {
     if (!(error instanceof NotDifferentiable)) throw error;
     const { node, why } = error;
     const message = `${node.origin ?? node.op} cannot be differentiated: ${why}; ${REMEDY}`;
     throw new Failure('InvalidInput', message, { cause: error });
   }
-}
-
-function modelGraph(
-  { graph }: BuiltGraph,
-  parameters: readonly ParameterSpec[],
-  trainable: readonly string[],
-): ModelGraph {
-  return {
-    onnx: toOnnx(graph),
-    inputs: graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
-    outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
-    parameters,
-    trainable,
-  };
 }
 
 /** Biases and the weights of norms are vectors, and are not decayed. */
@@ -168,11 +179,4 @@ function vocabularyOf({ graph, initializers }: OnnxModel): number | null {
   );
   const rows = initializers.get(lookUp?.input[0] ?? '')?.dims[0];
   return rows === undefined ? null : Number(rows);
-}
-
-/** Σ weight·(−log softmax(logits)[label]): logits [E,classes], labels and weights [E] → []. */
-function crossEntropy(logits: Value, labels: Value, weights: Value): Value {
-  const [E = 1] = logits.shape;
-  const picked = ops.gatherElements(ops.logSoftmax(logits), ops.reshape(labels, [E, 1]), 1);
-  return ops.neg(ops.reduceSum(ops.mul(ops.reshape(picked, [E]), weights), [0]));
 }
