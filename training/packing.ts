@@ -43,6 +43,20 @@ const ROW_LENGTHS = [1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 6, 8, 12, 16] as const;
 const PAIRS_PER_TOKEN = 512;
 
 /**
+ * Shares examples out to passes: of packed rows, or of one example a row for a model that wants that.
+ * @param lengths tokens of each example, at least 1
+ */
+export function passesOf(
+  lengths: readonly number[],
+  limits: PackingLimits,
+  shape: RowShape | undefined,
+): readonly Pass[] {
+  return shape === undefined
+    ? packExamples(lengths, limits)
+    : oneExampleARow(lengths, limits, shape);
+}
+
+/**
  * Shares examples out to passes of packed rows: the longest first, each into the first row that has
  * room; then the rows, the longest first, into passes. Long rows hold little padding, short ones
  * cost less attention: of several lengths the cheapest is taken. A function of the examples' lengths
@@ -102,7 +116,7 @@ function packRows(
  *
  * @param lengths tokens of each example, at least 1 and at most those of a row
  */
-export function oneExampleARow(
+function oneExampleARow(
   lengths: readonly number[],
   limits: PackingLimits,
   shape: RowShape,

@@ -168,9 +168,8 @@ function allocate(dtype: DataType, elements: number): ConstantData {
 /** Moves a tensor's data that is in a file beside the .onnx file into it. @throws Mismatch */
 export function embedTensor(proto: TensorProto, external: ExternalData): void {
   if (proto.dataLocation !== DataLocation.EXTERNAL) return;
-  proto.rawData = new Uint8Array(rawBytes(proto, external) ?? []);
-  proto.dataLocation = DataLocation.DEFAULT;
-  proto.externalData = [];
+  const bytes = new Uint8Array(rawBytes(proto, external) ?? []);
+  moveInto(proto, bytes);
 }
 
 /** Replaces a float tensor's elements; they take the type that it has in the file. */
@@ -180,12 +179,17 @@ export function writeTensor(proto: TensorProto, values: Float32Array): void {
   const raw = new Uint8Array(values.length * bytes);
   const view = new DataView(raw.buffer);
   values.forEach((value, i) => write(view, i * bytes, value));
-  proto.rawData = raw;
-  proto.dataLocation = DataLocation.DEFAULT;
-  proto.externalData = [];
+  moveInto(proto, raw);
   proto.floatData = [];
   proto.doubleData = [];
   proto.int32Data = [];
+}
+
+/** Fields stay absent where they were: a file with the same weights has the same bytes. */
+function moveInto(proto: TensorProto, bytes: Uint8Array<ArrayBuffer>): void {
+  proto.rawData = bytes;
+  if (proto.dataLocation === DataLocation.EXTERNAL) proto.dataLocation = DataLocation.DEFAULT;
+  proto.externalData = [];
 }
 
 /** A tensor's bytes in the file or in one beside it; undefined when its elements are in a field. */

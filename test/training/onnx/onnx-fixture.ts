@@ -3,7 +3,8 @@ import { fileURLToPath } from 'node:url';
 import type { ModelGraph } from '../../../training/models/model-graph.ts';
 import { importClassifier, type ImportedClassifier } from '../../../training/onnx/classifier.ts';
 import { openSafetensors } from '../../../training/weights/safetensors-file.ts';
-import { evaluator, type NamedNumbers } from '../graph/evaluation.ts';
+import type { Objective } from '../../../training/models/objectives.ts';
+import { evaluator, type NamedNumbers, type Numbers } from '../graph/evaluation.ts';
 
 /** How an export keeps one of torch's parameters. */
 type Kept = 'same' | 'transposed' | 'rows';
@@ -40,6 +41,11 @@ export interface OnnxFixture {
   /** d loss / d initializer, in the layout of the file. */
   readonly gradients: ReadonlyMap<string, Float32Array>;
 }
+
+export const SINGLE_LABEL: Objective = {
+  problemType: 'single_label_classification',
+  labelSmoothing: 0,
+};
 
 interface Export {
   readonly architecture: string;
@@ -139,7 +145,7 @@ export async function runClassifier(run: ClassifierRun): Promise<Map<string, num
       const numbers = Array.from(values, Number);
       const before = totals.get(name);
       if (before === undefined) totals.set(name, numbers);
-      else if (name === 'logits') before.push(...numbers);
+      else if (name === 'logits' || name === 'losses') before.push(...numbers);
       else
         totals.set(
           name,
@@ -151,37 +157,57 @@ export async function runClassifier(run: ClassifierRun): Promise<Map<string, num
   return totals;
 }
 
+/** Token ids as a pass has them: [R,T]. */
+export function paddedRows(
+  { rows, tokens }: ImportedClassifier,
+  examples: readonly Example[],
+  padTokenId: number,
+): Numbers {
+  const T = tokens ?? Math.max(...examples.map(({ input_ids }) => input_ids.length));
+  const R = rows ?? examples.length;
+  const data = Array.from(
+    { length: R * T },
+    (_, i) => examples[Math.floor(i / T)]?.input_ids[i % T] ?? padTokenId,
+  );
+  return { shape: [R, T], data };
+}
+
 function batchOf(
   classifier: ImportedClassifier,
   examples: readonly Example[],
   padTokenId: number,
   weight: number,
 ): NamedNumbers {
-  const lengths = examples.map(({ input_ids }) => input_ids.length);
-  const T = classifier.tokens ?? Math.max(...lengths);
-  const R = classifier.rows ?? examples.length;
-  const grid = (
-    of: (row: number, column: number) => number,
-    otherwise: number,
-  ): NamedNumbers[string] => ({
-    shape: [R, T],
-    data: Array.from({ length: R * T }, (_, i) => {
-      const [row, column] = [Math.floor(i / T), i % T];
-      return column < (lengths[row] ?? 0) ? of(row, column) : otherwise;
-    }),
-  });
-  const each = (of: (example: Example, i: number) => number): NamedNumbers[string] => ({
+  const rows = paddedRows(classifier, examples, padTokenId);
+  const { shape } = rows;
+  const T = shape[1] ?? 0;
+  const isToken = Array.from(
+    rows.data,
+    (_, i) => i % T < (examples[Math.floor(i / T)]?.input_ids.length ?? 0),
+  );
+  const each = (of: (example: Example, i: number) => number): Numbers => ({
     shape: [examples.length],
     data: examples.map(of),
   });
   return {
-    input_ids: grid((row, column) => examples[row]?.input_ids[column] ?? NaN, padTokenId),
-    position_ids: grid((_, column) => column, 0),
-    segment_ids: grid((row) => row, -1),
+    input_ids: rows,
+    position_ids: { shape, data: isToken.map((is, i) => (is ? i % T : 0)) },
+    segment_ids: { shape, data: isToken.map((is, i) => (is ? Math.floor(i / T) : -1)) },
     pooled_index: each((_, row) => row * T),
     labels: each(({ label }) => label),
     example_weights: each(() => weight),
   };
+}
+
+/** The mean loss of a reference's examples, with gradients. */
+export function trainOn(
+  classifier: ImportedClassifier,
+  { examples, pad_token_id: padTokenId }: Reference,
+  trainable = classifier.parameters.map(({ name }) => name),
+  threads = 1,
+): Promise<Map<string, number[]>> {
+  const graph = classifier.trainingGraph(SINGLE_LABEL, trainable);
+  return runClassifier({ classifier, graph, examples, padTokenId, threads });
 }
 
 function weightsOf(
