@@ -72,7 +72,7 @@ function requireTextClassifier(given: readonly FileTensor[]): void {
     if (!(KNOWN as readonly string[]).includes(name))
       throw invalid(`has an input "${name}"; ${expected}`);
     if (dtype === undefined || (shape !== undefined && shape.length !== 2)) {
-      const found = `${dtype ?? 'another type'} [${shape?.join(',') ?? '?'}]`;
+      const found = `${dtype ?? 'another type'} [${shape?.map((length) => length || '?').join(',') ?? '?'}]`;
       throw invalid(`has an input "${name}" of ${found}; ${expected}`);
     }
     requireInteger(name, dtype, expected);

@@ -100,8 +100,10 @@ function outputsOf(
     const why = error instanceof InvalidApplication ? error.why : undefined;
     const message = error instanceof Mismatch ? error.message : why;
     if (message === undefined) throw error;
-    const types = inputs.map((value) => value && `${value.dtype} [${value.shape.join(',')}]`);
-    const applied = `applied to ${types.join(', ') || 'nothing'}`;
+    const types = inputs.map((value) =>
+      value === undefined ? 'nothing' : `${value.dtype} [${value.shape.join(',')}]`,
+    );
+    const applied = `applied to ${types.join(', ') || 'no inputs'}`;
     throw new Failure('InvalidInput', `${origin}, ${applied}, ${message}; ${REMEDY}`, {
       cause: error,
     });

@@ -105,7 +105,9 @@ function sliceLength(length: Dimension, start: Dimension, end: Dimension, step: 
   }
   const known = step === 1 ? namedSliceLength(length, start, end) : undefined;
   if (known !== undefined) return known;
-  throw new Mismatch(`has no name for the length of ${start}:${end}:${step} of ${length}`);
+  throw new Mismatch(
+    `has no name for the length of ${start}:${isEnd(end) ? '' : end}:${step} of ${length}`,
+  );
 }
 
 /** Where a length, or an end, is known by name, which is at least 1. */
@@ -114,11 +116,16 @@ function namedSliceLength(
   start: Dimension,
   end: Dimension,
 ): Dimension | undefined {
-  const isToEnd = end === length || (typeof end === 'number' && end >= 2 ** 31 - 1);
+  const isToEnd = end === length || isEnd(end);
   if (isToEnd) return start === -1 ? 1 : fromStart(length, start);
   // A sequence is at most as long as the table that it indexes.
   if (typeof length === 'number') return fromStart(end, start);
   return start === 0 && end === 1 ? 1 : undefined;
+}
+
+/** Exporters write the largest int32 or int64 for the end of an axis. */
+function isEnd(end: Dimension): boolean {
+  return typeof end === 'number' && end >= 2 ** 31 - 1;
 }
 
 function fromStart(end: Dimension, start: Dimension): Dimension | undefined {
