@@ -45,8 +45,16 @@ export class FileNode {
     return value;
   }
 
-  /** All inputs, none of which may be left out. */
+  /** An input of floats. */
+  floatInput(index: number): Value {
+    const value = this.input(index);
+    if (value.dtype !== 'float32') throw new Mismatch(`does not take ${value.dtype}`);
+    return value;
+  }
+
+  /** All inputs, at least one, none of which may be left out. */
   get allInputs(): readonly Value[] {
+    if (this.inputs.length === 0) throw new Mismatch('lacks its inputs');
     return this.inputs.map((_, index) => this.input(index));
   }
 

@@ -16,7 +16,8 @@ export const matMul: Inference = ({ inputs: [a, b] }) => {
   return [{ dtype: left.dtype, shape: [...batch, rows, columns] }];
 };
 
-export const gemm: Inference = ({ inputs: [a, b, c], attributes }) => {
+export const gemm: Inference = ({ inputs: [a, b, c, ...more], attributes }) => {
+  if (more.length > 0) throw new Mismatch('takes 3 inputs');
   const orient = (shape: Shape, attribute: string): Shape =>
     int(attributes, attribute) === 1 ? shape.toReversed() : shape;
   const left = orient(operand(a, ['float32']).shape, 'transA');

@@ -19,14 +19,13 @@ export const identity: Lowering = (node) => [node.input(0)];
 
 /** Mean of the operands: their sum by their number. */
 export const mean: Lowering = (node) => [
-  ops.mul(node.allInputs.reduce(ops.add), 1 / node.allInputs.length),
+  ops.mul(node.allInputs.map((_, i) => node.floatInput(i)).reduce(ops.add), 1 / node.inputs.length),
 ];
 
 /** Powers that exporters write down for squares and roots, without Pow's detour by logarithms. */
 export const power: Lowering = (node) => {
-  const [x, exponent] = [node.input(0), node.input(1)];
+  const [x, exponent] = [node.floatInput(0), node.input(1)];
   const number = constantNumber(exponent);
-  if (x.dtype !== 'float32') throw new Mismatch(`does not take ${x.dtype}`);
   switch (number) {
     case 0.5:
       return [ops.sqrt(x)];

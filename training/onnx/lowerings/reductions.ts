@@ -67,7 +67,7 @@ export function softmax(op: 'Softmax' | 'LogSoftmax'): Lowering {
 
 /** Over all axes from one on, as one. Its scale and bias have the shape of those axes. */
 export const layerNormalization: Lowering = (node) => {
-  const [x, scale] = [node.input(0), node.input(1)];
+  const [x, scale] = [node.floatInput(0), node.floatInput(1)];
   const axis = axisOf(x.shape, node.int('axis', -1));
   const normalized = x.shape.slice(axis);
   const length = product(normalized);
@@ -83,7 +83,7 @@ export const layerNormalization: Lowering = (node) => {
 
 /** y = x/√(mean x² + ε)·scale, over the last axis. Source: Zhang and Sennrich, 2019. */
 export const rmsNormalization: Lowering = (node) => {
-  const x = node.input(0);
+  const x = node.floatInput(0);
   const axis = axisOf(x.shape, node.int('axis', -1));
   const axes = x.shape.flatMap((_, i) => (i < axis ? [] : [i]));
   const meanSquare = ops.reduceMean(ops.mul(x, x), axes, { keepDims: true });

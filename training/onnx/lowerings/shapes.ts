@@ -90,9 +90,8 @@ function equalParts(node: FileNode, length: Dimension): readonly number[] {
 
 export const concat: Lowering = (node) => {
   const axis = intAttribute(node.int('axis', 0));
-  const [first, ...rest] = node.allInputs;
-  if (first === undefined) throw new Mismatch('lacks its inputs');
-  return [rest.length === 0 ? first : node.apply('Concat', [first, ...rest], { axis })];
+  const parts = node.allInputs;
+  return [parts.length === 1 ? node.input(0) : node.apply('Concat', parts, { axis })];
 };
 
 /** Of the inputs starts, ends, axes (all) and steps (1); a slice of everything is no slice. */
