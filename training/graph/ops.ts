@@ -178,10 +178,17 @@ function lengthVector(graph: Graph, dimension: Dimension): Value {
   return parts.map((part) => lengthVector(graph, part)).reduce(mul);
 }
 
+/** A length as an int64 scalar. */
+export function lengthScalar(graph: Graph, length: Dimension): Value {
+  if (typeof length === 'number') return scalar(graph, 'int64', length);
+  const value = reshape(lengthVector(graph, length), []);
+  graph.shapeVectors.set(value, [length]);
+  return value;
+}
+
 /** 0, 1, 2, ... as many as a length says: int64 [length]. */
 export function iota(graph: Graph, length: Dimension): Value {
-  const limit = reshape(lengthVector(graph, length), []);
-  if (!graph.constants.has(limit)) graph.shapeVectors.set(limit, [length]);
+  const limit = lengthScalar(graph, length);
   return single('Range', [scalar(graph, 'int64', 0), limit, scalar(graph, 'int64', 1)]);
 }
 

@@ -41,7 +41,7 @@ export function batchInputs(graph: Graph, model: OnnxModel): BatchInputs {
   const fileInputs = new Map(
     given.map(({ name, dtype }) => [name, ops.cast(sources[name as Known](), dtype ?? 'int64')]),
   );
-  const tokens = ops.cast(ops.reshape(ops.shapeVector(graph, [T]), []), 'int32');
+  const tokens = ops.cast(ops.lengthScalar(graph, T), 'int32');
   return {
     fileInputs,
     rowShape,

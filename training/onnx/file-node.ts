@@ -67,6 +67,11 @@ export class FileNode {
     return attribute === undefined ? otherwise : Number(attribute.i);
   }
 
+  /** An int that says yes (1) or no (0). */
+  flag(name: string, otherwise: 0 | 1): 0 | 1 {
+    return this.int(name, otherwise) === 0 ? 0 : 1;
+  }
+
   float(name: string, otherwise: number): number {
     return this.#attributes.get(name)?.f ?? otherwise;
   }

@@ -2,7 +2,7 @@ import { difference, product, quotient, sum } from '../graph/dimension.ts';
 import type { Graph, Value } from '../graph/graph.ts';
 import { axisOf, lengthsHeldBy } from '../graph/inference/operands.ts';
 import { Mismatch } from '../graph/mismatch.ts';
-import { cast, reshape, scalar, shapeVector } from '../graph/ops.ts';
+import { cast, reshape, shapeVector } from '../graph/ops.ts';
 import type { DataType, Dimension } from '../graph/tensor-type.ts';
 import { dataTypeOf } from './tensor-data.ts';
 import type { FileNode } from './file-node.ts';
@@ -241,10 +241,4 @@ export function squeezed<L extends Dimension>(node: FileNode, shape: readonly L[
   if (gone.some((length) => length !== 1))
     throw new Mismatch('squeezes an axis that is not 1 long');
   return shape.filter((_, axis) => !isGone(axis));
-}
-
-/** A length as an int64 scalar. */
-export function lengthScalar(graph: Graph, length: Dimension): Value {
-  if (typeof length === 'number') return scalar(graph, 'int64', length);
-  return reshape(shapeVector(graph, [length]), []);
 }

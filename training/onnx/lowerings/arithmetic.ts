@@ -65,7 +65,7 @@ export const clip: Lowering = (node) => {
 };
 
 export const modulo: Lowering = (node) => {
-  if (node.int('fmod', 0) !== 0) throw new Mismatch('has fmod 1, which is not known');
+  if (node.flag('fmod', 0) !== 0) throw new Mismatch('has fmod 1, which is not known');
   return [node.apply('Mod', node.allInputs)];
 };
 
@@ -93,8 +93,8 @@ export const gemm: Lowering = (node) => [
     {
       alpha: { kind: 'float', value: node.float('alpha', 1) },
       beta: { kind: 'float', value: node.float('beta', 1) },
-      transA: { kind: 'int', value: node.int('transA', 0) },
-      transB: { kind: 'int', value: node.int('transB', 0) },
+      transA: { kind: 'int', value: node.flag('transA', 0) },
+      transB: { kind: 'int', value: node.flag('transB', 0) },
     },
   ),
 ];
@@ -116,7 +116,7 @@ function allTrue(node: FileNode, x: Value): Value {
 
 /** Only for elements that are infinite either way. */
 export const isInfinite: Lowering = (node) => {
-  if (node.int('detect_negative', 1) !== 1 || node.int('detect_positive', 1) !== 1) {
+  if (node.flag('detect_negative', 1) !== 1 || node.flag('detect_positive', 1) !== 1) {
     throw new Mismatch('detects infinities of one sign, which is not known');
   }
   return [node.apply('IsInf', [node.input(0)])];

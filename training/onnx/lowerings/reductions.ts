@@ -26,17 +26,17 @@ export const euclideanNorm: Lowering = (node) => [
 
 function reduced(node: FileNode, op: Reduction, x: Value): Value {
   const named = namedAxes(node, 1) ?? [];
-  if (named.length === 0 && node.int('noop_with_empty_axes', 0) === 1) return x;
+  if (named.length === 0 && node.flag('noop_with_empty_axes', 0) === 1) return x;
   const axes = named.length === 0 ? x.shape.map((_, axis) => axis) : named;
   const vector = ops.intVector(node.graph, axes);
-  return node.apply(op, [x, vector], { keepdims: intAttribute(node.int('keepdims', 1)) });
+  return node.apply(op, [x, vector], { keepdims: intAttribute(node.flag('keepdims', 1)) });
 }
 
 export const argMax: Lowering = (node) => [
   node.apply('ArgMax', [node.input(0)], {
     axis: intAttribute(node.int('axis', 0)),
-    keepdims: intAttribute(node.int('keepdims', 1)),
-    select_last_index: intAttribute(node.int('select_last_index', 0)),
+    keepdims: intAttribute(node.flag('keepdims', 1)),
+    select_last_index: intAttribute(node.flag('select_last_index', 0)),
   }),
 ];
 
@@ -44,8 +44,8 @@ export const runningSum: Lowering = (node) => {
   const [x, axis] = [node.input(0), node.input(1)];
   const [number = 0] = constantInts(axis);
   const options = {
-    exclusive: node.int('exclusive', 0) === 1,
-    reverse: node.int('reverse', 0) === 1,
+    exclusive: node.flag('exclusive', 0) === 1,
+    reverse: node.flag('reverse', 0) === 1,
   };
   return [ops.cumSum(x, ops.scalar(node.graph, 'int64', axisOf(x.shape, number)), options)];
 };

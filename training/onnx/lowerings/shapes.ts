@@ -12,7 +12,7 @@ import { squeezed, unsqueezed } from '../lengths.ts';
 export const reshape: Lowering = (node) => {
   const x = node.input(0);
   const asked = shapeHeldBy(node.input(1));
-  if (node.int('allowzero', 0) === 1 && asked.includes(0))
+  if (node.flag('allowzero', 0) === 1 && asked.includes(0))
     throw new Mismatch('makes an empty tensor');
   const [type] = inferOutputs('Reshape', { inputs: [x, node.input(1)], attributes: {} });
   if (type === undefined) throw new Error('internal: Reshape without an output');
@@ -179,7 +179,7 @@ function fromStart(index: Value, length: Dimension): Value {
 
 /** A length as a scalar of an index's type. */
 function lengthOf(index: Value, length: Dimension): Value {
-  return ops.cast(ops.reshape(ops.shapeVector(index.graph, [length]), []), index.dtype);
+  return ops.cast(ops.lengthScalar(index.graph, length), index.dtype);
 }
 
 export const scatterElements: Lowering = (node) => [
@@ -231,7 +231,7 @@ export const triangle: Lowering = (node) => {
   if (typeof offset !== 'number') throw new Mismatch('has a diagonal that only a run can tell');
   const row = ops.add(ops.reshape(ops.iota(node.graph, rows), [rows, 1]), offset);
   const column = ops.reshape(ops.iota(node.graph, columns), [1, columns]);
-  const isUpper = node.int('upper', 1) === 1;
+  const isUpper = node.flag('upper', 1) === 1;
   const isKept = isUpper ? ops.lessOrEqual(row, column) : ops.lessOrEqual(column, row);
   return [x.dtype === 'bool' ? ops.and(isKept, x) : ops.where(isKept, x, 0)];
 };
