@@ -81,18 +81,11 @@ function ofTheChosen(
   return where(isChosen, dy, where(equal(chosen, other), mul(dy, 0.5), mul(dy, 0)));
 }
 
-/** y = min(max(x, low), high): dx = dy where low ≤ x ≤ high, else 0 (as torch.clamp) */
+/** y = min(max(x, low), high): dx = dy where low < x < high, else 0 (as torch.clamp) */
 export const clipRule = derivative((node) => {
   const [x, low, high] = [0, 1, 2].map((i) => present(node.inputs[i]));
   const [, dy] = outputOf(node);
-  return [
-    () =>
-      where(
-        and(lessOrEqual(present(low), present(x)), lessOrEqual(present(x), present(high))),
-        dy,
-        0,
-      ),
-  ];
+  return [() => where(and(less(present(low), present(x)), less(present(x), present(high))), dy, 0)];
 });
 
 /** y = 1/(1 + e⁻ˣ): dx = dy·(y − y²) */
