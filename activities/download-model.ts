@@ -10,7 +10,7 @@ const inputs = z
       .register(schemaFacts, { example: 'hf://OWNER/NAME' })
       .optional()
       .describe(
-        'hf://OWNER/NAME[@REVISION] or file:PATH of a Hugging Face folder; without it a fresh model is made from config, seed and tokenizer',
+        'hf://OWNER/NAME[@REVISION] or file:PATH of a Hugging Face folder, or of a folder with config.json, model.onnx and tokenizer.json, or of an .onnx file (with tokenizer); without it a fresh model is made from config, seed and tokenizer',
       ),
     config: z
       .union([z.string().min(1), z.record(z.string(), z.json())])

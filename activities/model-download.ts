@@ -8,9 +8,16 @@ import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
 import { runJob } from '../training/process.ts';
-import { noWeights } from '../training/weights/model-files.ts';
+import { noWeights, ONNX_FILE } from '../training/weights/model-files.ts';
 import type { DownloadModelInputs } from './download-model.ts';
 import { overriddenConfig, requireKnownKeys } from './model-config.ts';
+import {
+  onnxFiles,
+  otherOnnxFiles,
+  requireLabelKeys,
+  requireTokenizer,
+  singleOnnxFile,
+} from './onnx-source.ts';
 import type { StepContext } from './step-context.ts';
 import { TOKENIZER_FILES } from './tokenized-input.ts';
 
@@ -47,7 +54,7 @@ function sourcesOf({ source, config, tokenizer }: DownloadModelInputs): Record<s
   };
 }
 
-/** The model artifact: a Hugging Face folder, with config.json as overridden. */
+/** The model artifact: a Hugging Face folder or an ONNX one, with config.json as overridden. */
 export async function downloadWeights(
   context: StepContext,
   inputs: DownloadModelInputs,
@@ -67,7 +74,11 @@ export async function downloadWeights(
       ? await freshModel(context, overrides, inputs.seed ?? 42)
       : await existingModel(context, inputs.source, upstream.source, overrides);
   const files = { ...base, ...tokenizer };
-  if (inputs.source !== undefined) requireFile(Object.keys(files), TOKENIZER, inputs.source);
+  if (inputs.source !== undefined) {
+    const isGraphAlone = inputs.source.endsWith('.onnx');
+    if (isGraphAlone) requireTokenizer(TOKENIZER in files, inputs.source);
+    requireFile(Object.keys(files), TOKENIZER, inputs.source);
+  }
   const { architecture, parameters } = await inspected(files, inputs.source);
   const model = await putArtifact(context.store, {
     type: 'model',
@@ -135,10 +146,13 @@ async function existingModel(
   revision: string | undefined,
   overrides: JsonObject,
 ): Promise<Readonly<Record<string, string>>> {
-  const files = await fetchPart(context, source, revision, 'source', (names) =>
+  const fetched = await fetchPart(context, source, revision, 'source', (names) =>
     modelFilesOf(names, source),
   );
-  const config = await readJsonObject(files[CONFIG] ?? '', source);
+  const single = singleOnnxFile(Object.keys(fetched));
+  const files = single === undefined ? fetched : { [ONNX_FILE]: fetched[single] ?? '' };
+  if (files[ONNX_FILE] !== undefined) requireLabelKeys(overrides, source);
+  const config = single === undefined ? await readJsonObject(files[CONFIG] ?? '', source) : {};
   const merged = overriddenConfig(config, overrides);
   const path = join(await partDirectory(context, 'config'), CONFIG);
   await writeFile(path, `${JSON.stringify(merged, null, 2)}\n`);
@@ -147,9 +161,14 @@ async function existingModel(
 
 /** Files of a model folder that are of use. @throws NotFound when there is no model in it */
 function modelFilesOf(names: readonly string[], source: string): readonly string[] {
+  const single = singleOnnxFile(names);
+  if (single !== undefined) return [single];
   requireFile(names, CONFIG, source);
-  const weights = names.filter((name) => WEIGHTS.test(name));
-  if (weights.length === 0) throw ofSource(source, noWeights(names));
+  const safetensors = names.filter((name) => WEIGHTS.test(name));
+  const weights = safetensors.length > 0 ? safetensors : onnxFiles(names);
+  if (weights.length === 0) {
+    throw otherOnnxFiles(names, source) ?? ofSource(source, noWeights(names));
+  }
   return [CONFIG, ...names.filter((name) => TOKENIZER_FILES.includes(name)), ...weights];
 }
 

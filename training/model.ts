@@ -12,6 +12,7 @@ import { parseLabelConfig } from './models/label-config.ts';
 import { type Adapter, loraAdapters, type LoraOptions } from './models/lora.ts';
 import type { ModelGraph, ParameterSpec } from './models/model-graph.ts';
 import type { ProblemType } from './models/objectives.ts';
+import type { ImportedClassifier } from './onnx/classifier.ts';
 import { linearWidths } from './models/parameters.ts';
 import type { Head, Transformer } from './models/transformer.ts';
 import { exactThreads, type WeightProduct } from './thread-count.ts';
@@ -51,6 +52,8 @@ export interface ModelDefinition {
   /** Longest example, in tokens. */
   readonly positions: number;
   readonly padTokenId: number | null;
+  /** The graph of an .onnx file, which the model then is; it takes one example a row. */
+  readonly imported?: ImportedClassifier;
   readonly layers: number;
   /** Which layer a parameter belongs to, from 0; undefined for embeddings and the like. */
   readonly layerOf: (parameter: string) => number | undefined;

@@ -21,6 +21,12 @@ export interface PackingLimits {
   readonly tokensPerRow: number;
 }
 
+/** How a model that takes one example a row wants its passes; null = any number. */
+export interface RowShape {
+  readonly rows: number | null;
+  readonly tokens: number | null;
+}
+
 /**
  * How examples are packed. The order of sums, and so the last bits of a model, depend on it: a
  * change must raise the revision of the step kinds that train.
@@ -34,6 +40,20 @@ export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 }
 const PAIRS_PER_TOKEN = 512;
 /** Numbers of rows that are tried. */
 const MOST_TRIALS = 16;
+
+/**
+ * Shares examples out to passes: of packed rows, or of one example a row for a model that wants that.
+ * @param lengths tokens of each example, at least 1
+ */
+export function passesOf(
+  lengths: readonly number[],
+  limits: PackingLimits,
+  shape: RowShape | undefined,
+): readonly Pass[] {
+  return shape === undefined
+    ? packExamples(lengths, limits)
+    : oneExampleARow(lengths, limits, shape);
+}
 
 /**
  * Shares examples out to passes of packed rows of nearly equal length. Few long rows cost attention,
@@ -87,6 +107,32 @@ function toPasses(rows: Row[], tokensPerPass: number): readonly Pass[] {
     const tokens = rows[first]?.used ?? 0;
     const count = Math.max(1, Math.floor(tokensPerPass / tokens));
     passes.push(toPass(rows.slice(first, first + count), tokens));
+    first += count;
+  }
+  return passes;
+}
+
+/**
+ * Shares examples out to passes of one example a row, the longest first. A pass of a fixed number of
+ * rows may have fewer examples.
+ *
+ * @param lengths tokens of each example, at least 1 and at most those of a row
+ */
+function oneExampleARow(
+  lengths: readonly number[],
+  limits: PackingLimits,
+  shape: RowShape,
+): readonly Pass[] {
+  const longestFirst = lengths
+    .map((length, example) => ({ length, example }))
+    .sort((a, b) => b.length - a.length || a.example - b.example);
+  const passes: Pass[] = [];
+  for (let first = 0; first < longestFirst.length;) {
+    const tokens = shape.tokens ?? longestFirst[first]?.length ?? 0;
+    const count = shape.rows ?? Math.max(1, Math.floor(limits.tokensPerPass / tokens));
+    const chosen = longestFirst.slice(first, first + count);
+    const placements = chosen.map(({ example }, row) => ({ example, row, start: 0 }));
+    passes.push({ rows: shape.rows ?? chosen.length, tokens, placements });
     first += count;
   }
   return passes;

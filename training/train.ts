@@ -3,8 +3,9 @@ import type { TrainingArguments } from './arguments.ts';
 import type { CheckpointOptions } from './checkpoints/checkpointer.ts';
 import { checkRows } from './examples.ts';
 import { runTraining, type TrainingEvent } from './loop.ts';
-import { defineModel, type ModelPurpose } from './model.ts';
+import type { ModelPurpose } from './model.ts';
 import type { LoraOptions } from './models/lora.ts';
+import { openModel } from './open-model.ts';
 import { PACKING } from './packing.ts';
 import { openPredictor } from './prediction.ts';
 import { loadRuntime } from './runtime/runtime.ts';
@@ -16,7 +17,7 @@ import type { HistoryRow } from './training-progress.ts';
 import { writeResult } from './training-result.ts';
 import { openTrainingSession } from './training-session.ts';
 import { beginTraining, type PreparedTraining } from './training-start.ts';
-import { readConfig, type ModelFiles } from './weights/model-files.ts';
+import type { ModelFiles } from './weights/model-files.ts';
 
 export interface TrainInput extends ModelPurpose {
   readonly modelFiles: ModelFiles;
@@ -110,8 +111,7 @@ function exampleSource(input: TrainInput, prepared: PreparedTraining): ExampleSo
 async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const { trainRows, evalRows, padTokenId, args, threads } = input;
   const runtime = loadRuntime();
-  const config = await readConfig(input.modelFiles);
-  const model = defineModel(config, input);
+  const { config, model } = await openModel(input.modelFiles, input);
   const trainable = chooseTrainable(model, input);
   const labels = model.task === 'causal-lm' ? null : classLabels(input.labels, config, model);
   const requirements = { model, padTokenId, needsAnswers: true };

@@ -9,7 +9,7 @@ import {
   type StateRegion,
   type TrainingState,
 } from './optimizers/training-state.ts';
-import { packExamples, type PackingLimits } from './packing.ts';
+import { passesOf, type PackingLimits } from './packing.ts';
 import { PassTensors, type Example } from './pass-tensors.ts';
 import {
   allocateTensorData,
@@ -147,7 +147,7 @@ class Passes {
     const valuesWidth = model.valuesWidth;
     let total = 0;
     let computedTokens = 0;
-    for (const [index, pass] of packExamples(lengths, this.#limits).entries()) {
+    for (const [index, pass] of passesOf(lengths, this.#limits, model.imported).entries()) {
       const bound = this.#tensors.bind({ pass, examples, padTokenId, valuesWidth });
       try {
         const inputs = { ...bound.inputs, ...this.#parameters };

@@ -2,6 +2,7 @@ import { Checkpointer, type CheckpointEvent } from './checkpoints/checkpointer.t
 import type { TrainingEvent } from './loop.ts';
 import type { ModelDefinition } from './model.ts';
 import { describePlatform, platformChanges } from './platform.ts';
+import { loadModelWeights } from './open-model.ts';
 import type { Predictor } from './prediction.ts';
 import { initializeTensor } from './random/weight-initialization.ts';
 import type { Runtime } from './runtime/runtime.ts';
@@ -10,8 +11,6 @@ import type { TrainInput } from './train.ts';
 import type { Trainable } from './trainable.ts';
 import { startProgress, type TrainingProgress } from './training-progress.ts';
 import type { TrainingSession } from './training-session.ts';
-import { weightFiles } from './weights/model-files.ts';
-import { loadWeights } from './weights/weight-loading.ts';
 
 /** A training whose input was checked and whose graphs are compiled. */
 export interface PreparedTraining {
@@ -76,10 +75,7 @@ async function loadParameters(
 ): Promise<readonly string[]> {
   const { seed } = args;
   const trained = new Set(trainable.parameters.map(({ name }) => name));
-  const created = await loadWeights({
-    ...model,
-    files: await weightFiles(modelFiles),
-    specs: model.parameters,
+  const created = await loadModelWeights(modelFiles, model, {
     seed,
     target: ({ name }) => (isRestored && trained.has(name) ? undefined : session.weights(name)),
   });

@@ -8,6 +8,8 @@ export type ModelFiles = { readonly [name: string]: string };
 
 export const CONFIG_FILE = 'config.json';
 export const WEIGHTS_FILE = 'model.safetensors';
+/** A graph with its weights, in place of WEIGHTS_FILE. */
+export const ONNX_FILE = 'model.onnx';
 const INDEX_FILE = 'model.safetensors.index.json';
 
 /** Weights of formats that are not read. */
