@@ -15,7 +15,7 @@ const PREFIX = 'base_model.model.';
 
 /**
  * Writes the adapters and the trained head as PEFT's `PeftModel.from_pretrained` reads them, below
- * `adapter/`. Source: PEFT 0.19, save_pretrained and LoraConfig.
+ * `adapter/`. Source: PEFT 0.21, save_pretrained and LoraConfig.
  * @returns local paths by name
  * @throws DiskFull
  */
@@ -49,7 +49,7 @@ function adapterConfigJson({ model, adapters, lora, config }: TrainedAdapterInpu
   const linears = new Map(model.parameters.map((spec) => [spec.name, spec.linear]));
   const isConv1d = adapters.some(({ path }) => linears.get(`${path}.weight`) === 'inputs-outputs');
   const fields = {
-    base_model_name_or_path: config['_name_or_path'] ?? null,
+    base_model_name_or_path: config['_name_or_path'] || null,
     bias: 'none',
     fan_in_fan_out: isConv1d,
     inference_mode: true,
