@@ -27,6 +27,12 @@ export interface PackingLimits {
  */
 export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 };
 
+/** The same limits for passes of at most `tokensPerPass` tokens. */
+export function limitedTo(limits: PackingLimits, tokensPerPass: number): PackingLimits {
+  const tokens = Math.min(limits.tokensPerPass, tokensPerPass);
+  return { tokensPerPass: tokens, tokensPerRow: Math.min(limits.tokensPerRow, tokens) };
+}
+
 /**
  * Shares examples out to passes of packed rows: the longest first, each into the first row that has
  * room; then the rows, the longest first, into passes. A function of the lengths and limits alone.

@@ -5,13 +5,14 @@ import { checkRows } from './examples.ts';
 import { runTraining, type TrainingEvent } from './loop.ts';
 import { defineModel, type ModelPurpose } from './model.ts';
 import type { LoraOptions } from './models/lora.ts';
-import { PACKING } from './packing.ts';
+import { limitedTo, PACKING } from './packing.ts';
 import { openPredictor } from './prediction.ts';
 import { loadRuntime } from './runtime/runtime.ts';
 import { planSchedule } from './schedule.ts';
 import type { ExampleSource } from './step-examples.ts';
 import { chooseTrainable, type Freeze } from './trainable.ts';
 import { classLabels } from './trained-model.ts';
+import { trainedShare } from './trained-share.ts';
 import type { HistoryRow } from './training-progress.ts';
 import { writeResult } from './training-result.ts';
 import { openTrainingSession } from './training-session.ts';
@@ -33,6 +34,8 @@ export interface TrainInput extends ModelPurpose {
   /** Factor of each class in the loss. */
   readonly classWeights?: readonly number[];
   readonly threads: number;
+  /** Most tokens of a pass, where memory ran out before: the last bits become others. */
+  readonly tokensPerPass?: number;
   /** Where the model and the history are written. */
   readonly outputDirectory: string;
   readonly checkpoints?: CheckpointOptions;
@@ -53,7 +56,7 @@ export interface TrainResult {
   readonly bestStep: number;
   readonly steps: number;
   readonly resumedFromStep: number;
-  /** False when it was resumed on a platform that may compute other bits. */
+  /** False when it was resumed on a platform that may compute other bits, or in smaller passes. */
   readonly exact: boolean;
   /** Parameters that no weights file had: the head, created from the seed. */
   readonly created: readonly string[];
@@ -79,6 +82,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     const { args, evalRows, signal } = input;
     const onEvent = input.onEvent ?? ignore;
     onEvent({ kind: 'started', resumedFromStep, totalSteps: schedule.totalSteps });
+    onEvent({ kind: 'note', message: trainedShare(prepared) });
     try {
       await runTraining({
         ...{ session, schedule, args, progress, checkpointer, signal, onEvent },
@@ -118,7 +122,8 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   checkRows(trainRows, { ...requirements, name: 'train_dataset' });
   if (evalRows !== undefined) checkRows(evalRows, { ...requirements, name: 'eval_dataset' });
   const schedule = planSchedule(args, trainRows.ids.length);
-  const shared = { runtime, model, padTokenId, limits: PACKING, threads };
+  const limits = limitedTo(PACKING, input.tokensPerPass ?? PACKING.tokensPerPass);
+  const shared = { runtime, model, padTokenId, limits, threads };
   const session = await openTrainingSession({
     ...{ ...shared, trainable, labelSmoothing: 0 },
     optimizer: {
