@@ -22,7 +22,7 @@ export function trainedShare({ trainable, session }: PreparedTraining): string {
     trained === all
       ? `all ${grouped(all)} parameters`
       : `${grouped(trained)} of ${grouped(all)} parameters (${percent(trained / all)})`;
-  return `training ${share}; their gradients and moments take ${mebibytes(bytes)}`;
+  return `training ${share}; their gradients and moments take ${inBinaryUnits(bytes)}`;
 }
 
 function grouped(count: number): string {
@@ -34,7 +34,7 @@ function percent(share: number): string {
   return `${value < 0.1 ? value.toPrecision(1) : value.toFixed(1)} %`;
 }
 
-function mebibytes(bytes: number): string {
-  const size = bytes / 2 ** 20;
-  return size < 1024 ? `${size.toFixed(1)} MiB` : `${(size / 1024).toFixed(1)} GiB`;
+function inBinaryUnits(bytes: number): string {
+  const power = Math.min(3, Math.max(1, Math.floor(Math.log2(bytes) / 10)));
+  return `${(bytes / 1024 ** power).toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB'][power]}`;
 }

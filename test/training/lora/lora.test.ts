@@ -111,7 +111,7 @@ describe.each(FIXTURES)('%s', (name) => {
   });
 
   test("the adapter's files are PEFT's: names, shapes, values, configuration", async () => {
-    const files = await writeAdapter({ ...written(), lora: fixture.lora });
+    const files = await writeAdapter({ ...written(), lora: fixture.lora, created: [] });
     expect(Object.keys(files)).toEqual([
       'adapter/adapter_config.json',
       'adapter/adapter_model.safetensors',
