@@ -153,12 +153,12 @@ describe('download-model', () => {
     [
       { config: { ...CONFIG, n_layers: 2 } },
       'InvalidInput',
-      'config: unknown key "n_layers": did you mean "n_layer"?',
+      'config: unknown key "n_layers" of a gpt2: did you mean "n_layer"?',
     ],
     [
       { config: { ...CONFIG, num_labels: '3', id2label: {} } },
       'InvalidInput',
-      'config: num_labels is "3": expected a whole number from 2',
+      'config: num_labels is "3": expected a whole number from 1',
     ],
   ])('%j is refused', async (inputs, type, message) => {
     const run = kinds.run(downloadModel, { ...inputs, tokenizer: 'file:tokenizer' });
