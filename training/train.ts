@@ -19,7 +19,7 @@ import { openTrainingSession } from './training-session.ts';
 import { beginTraining, type PreparedTraining } from './training-start.ts';
 import { readConfig, type ModelFiles } from './weights/model-files.ts';
 
-export interface TrainInput extends ModelPurpose {
+export interface TrainInput extends Omit<ModelPurpose, 'labelCount'> {
   readonly modelFiles: ModelFiles;
   readonly trainRows: TokenizedRows;
   /** Evaluated at the end of each epoch. */
@@ -115,7 +115,7 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const { trainRows, evalRows, padTokenId, args, threads } = input;
   const runtime = loadRuntime();
   const config = await readConfig(input.modelFiles);
-  const model = defineModel(config, input);
+  const model = defineModel(config, { ...input, labelCount: labelCount(input) });
   const trainable = chooseTrainable(model, input);
   const labels = model.task === 'causal-lm' ? null : classLabels(input.labels, config, model);
   const requirements = { model, padTokenId, needsAnswers: true };
@@ -138,6 +138,12 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const predictor =
     evalRows === undefined ? undefined : openPredictor({ ...shared, adapters, parameters });
   return { config, model, trainable, labels, schedule, runtime, session, predictor };
+}
+
+/** Labels of the dataset, where it has any. */
+function labelCount({ labels, trainRows }: TrainInput): number | undefined {
+  if (labels !== null) return labels.length < 2 ? undefined : labels.length;
+  return trainRows.values === null ? undefined : trainRows.valuesPerRow;
 }
 
 function ignore(): void {}
