@@ -44,9 +44,14 @@ export function requireKnownKeys(overrides: JsonObject, config: JsonObject | und
   throw invalid(`unknown key ${JSON.stringify(key)}${of}: ${remedy}`);
 }
 
+/** What an architecture calls a size that others, or Hugging Face's aliases, call otherwise. */
 function otherName(modelType: ModelType | undefined, key: string): string | undefined {
-  const names: { readonly [other: string]: string } = modelType ? OTHER_NAMES[modelType] : {};
-  return Object.hasOwn(names, key) ? names[key] : undefined;
+  if (modelType === undefined) return undefined;
+  const common = Object.values(OTHER_NAMES)
+    .flatMap((names): [string, string][] => Object.entries(names))
+    .find(([other, name]) => other === key || name === key)?.[0];
+  const own: { readonly [other: string]: string } = OTHER_NAMES[modelType];
+  return common === undefined ? undefined : (own[common] ?? common);
 }
 
 /** Names of the classes that a config tells, in the order of their ids; undefined when it tells none. */

@@ -51,6 +51,8 @@ describe('a key of another configuration', () => {
     ['gpt2', { attn_pdropp: 0.5 }, 'attn_pdropp', 'attn_pdrop'],
     ['gpt2', { n_layers: 3 }, 'n_layers', 'n_layer'],
     ['gpt2', { hidden_size: 64 }, 'hidden_size', 'n_embd'],
+    ['bert', { dim: 64 }, 'dim', 'hidden_size'],
+    ['distilbert', { n_layer: 2 }, 'n_layer', 'n_layers'],
     ['bert', { hidden_sise: 64 }, 'hidden_sise', 'hidden_size'],
     ['bert', { classifier_dropuot: 0 }, 'classifier_dropuot', 'classifier_dropout'],
     ['distilbert', { hidden_size: 64 }, 'hidden_size', 'dim'],
