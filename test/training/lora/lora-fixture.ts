@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { TokenizedRows } from '../../../data/tokenized-dataset.ts';
 import { defineModel, type ModelDefinition } from '../../../training/model.ts';
 import type { LoraOptions } from '../../../training/models/lora.ts';
-import { PACKING } from '../../../training/packing.ts';
+import { PACKING, type PackingLimits } from '../../../training/packing.ts';
 import type { Example } from '../../../training/pass-tensors.ts';
 import { openPredictor, type Predictor } from '../../../training/prediction.ts';
 import { loadRuntime } from '../../../training/runtime/runtime.ts';
@@ -114,14 +114,21 @@ export interface AdaptedSession {
   close(): Promise<void>;
 }
 
-/** A training of the fixture's base with PEFT's adapter, or with a fresh one that is all zeros. */
+export interface AdaptedOptions {
+  /** The adapter is all zeros, in place of PEFT's. */
+  readonly isFresh?: boolean;
+  readonly limits?: PackingLimits;
+  readonly dropoutSeed?: number;
+}
+
+/** A training of the fixture's base with an adapter. */
 export async function openAdapted(
   { model, lora, rows, weights, adapter }: LoraFixture,
-  isFresh = false,
+  { isFresh = false, limits = PACKING, dropoutSeed }: AdaptedOptions = {},
 ): Promise<AdaptedSession> {
   const trainable = chooseTrainable(model, { lora });
   const { padTokenId } = model;
-  const shared = { runtime: loadRuntime(), model, padTokenId, limits: PACKING, threads: 1 };
+  const shared = { runtime: loadRuntime(), model, padTokenId, limits, threads: 1 };
   const session = await openTrainingSession({
     ...{ ...shared, trainable, labelSmoothing: 0 },
     optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
@@ -135,7 +142,7 @@ export async function openAdapted(
   const batch = Uint32Array.from(rows.ids.keys());
   return {
     ...{ session, trainable, predictor },
-    examples: stepExamples({ rows, model, padTokenId, dropoutSeed: undefined }, [batch], 0),
+    examples: stepExamples({ rows, model, padTokenId, dropoutSeed }, [batch], 0),
     close: async () => {
       predictor.release();
       await session.close();

@@ -15,6 +15,7 @@ import {
   openAdapted,
   readLoraFixture,
   tensorsOf,
+  type AdaptedOptions,
   type AdaptedSession,
   type LoraFixture,
 } from './lora-fixture.ts';
@@ -72,7 +73,7 @@ describe.each(FIXTURES)('%s', (name) => {
     const { reference, rows } = fixture;
     const answers = await answersOf(fixture, adapted.session.parameters, adapted.trainable);
     expect(answers.deviation(reference.logits, reference.loss)).toBeLessThan(TOLERANCE.logits);
-    const fresh = await openAdapted(fixture, true);
+    const fresh = await openAdapted(fixture, { isFresh: true });
     const base = { adapters: [] };
     const withFresh = await answersOf(fixture, fresh.session.parameters, fresh.trainable);
     const without = await answersOf(fixture, fresh.session.parameters, base);
@@ -186,6 +187,32 @@ async function shapesOf(path: string): Promise<Record<string, readonly number[]>
   await file.close();
   return Object.fromEntries(file.tensors.map(({ name, shape }) => [name, shape]));
 }
+
+describe('dropout of adapters', () => {
+  test.each(['gpt2', 'bert'] as const)('%s: packed it is that of one by one', async (name) => {
+    const plain = await readLoraFixture(name);
+    const fixture = { ...plain, lora: { ...plain.lora, dropout: 0.5 } };
+    const lossOf = async (options: AdaptedOptions): Promise<[number, Float32Array[]]> => {
+      const { session, examples, close } = await openAdapted(fixture, options);
+      const { loss } = await session.computeGradients(examples);
+      const gradients = session.state.tensors.map((tensor) =>
+        Float32Array.from(session.state.view('gradients', tensor)),
+      );
+      await close();
+      return [loss, gradients];
+    };
+    const [packed, gradients] = await lossOf({ dropoutSeed: 1 });
+    const apart = { tokensPerPass: 1, tokensPerRow: 1 };
+    const [loss, others] = await lossOf({ dropoutSeed: 1, limits: apart });
+    expect(relativeDeviation([loss], [packed])).toBeLessThan(5e-7);
+    for (const [i, gradient] of gradients.entries()) {
+      expect(relativeDeviation(others[i] ?? [], [...gradient])).toBeLessThan(5e-6);
+    }
+    const [other] = await lossOf({ dropoutSeed: 2 });
+    expect(other).not.toBeCloseTo(packed, 4);
+    expect(packed).not.toBeCloseTo(fixture.reference.loss, 4);
+  });
+});
 
 describe('target modules', () => {
   const TINY = { n_embd: 8, n_layer: 2, n_head: 2, vocab_size: 11, n_positions: 8 };
