@@ -32,7 +32,7 @@ const inputs = z.strictObject({
     })
     .optional()
     .describe(
-      "low-rank adaptation, with PEFT's defaults: only adapters and the head are trained; the model has them merged, and beside them in PEFT's layout below adapter/",
+      "low-rank adaptation, { r: 8, alpha: 8, dropout: 0, target_modules: [NAME, ...] or all-linear } with PEFT's defaults: only adapters and the head are trained; the model has them merged, and beside them in PEFT's layout below adapter/",
     ),
   freeze: z
     .union([
