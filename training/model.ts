@@ -26,6 +26,8 @@ export type Task = (typeof TASKS)[number];
 export interface ModelPurpose {
   readonly task?: Task;
   readonly problemType?: ProblemType;
+  /** Classes, or targets of a regression. */
+  readonly labelCount?: number | undefined;
 }
 
 /** A model as config.json describes it, whatever its architecture. */
@@ -75,7 +77,7 @@ export interface ModelDefinition {
 export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): ModelDefinition {
   const transformer = transformerOf(json);
   const task = purpose.task ?? taskOf(json);
-  const { head, classes, problemType } = headOf(json, transformer, task, purpose.problemType);
+  const { head, classes, problemType } = headOf(json, transformer, task, purpose);
   const parts: ModelParts = { transformer, head, problemType };
   const parameters = [...transformer.parameters, ...head.parameters];
   const headNames = head.parameters.map(({ name }) => name);
@@ -119,10 +121,11 @@ function headOf(
   json: ConfigJson,
   transformer: Transformer,
   task: Task,
-  asked: ProblemType | undefined,
+  { problemType: asked, labelCount }: ModelPurpose,
 ): ChosenHead {
   if (task === 'text-classification') {
-    const { labels, problemType } = parseLabelConfig(json, asked);
+    const defaults = { problemType: asked, labels: labelCount };
+    const { labels, problemType } = parseLabelConfig(json, defaults);
     return { head: transformer.classifier(labels), classes: labels, problemType };
   }
   const { languageModel: head, vocabulary } = transformer;

@@ -33,6 +33,12 @@ export interface RowShape {
  */
 export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 };
 
+/** The same limits for passes of at most `tokensPerPass` tokens. */
+export function limitedTo(limits: PackingLimits, tokensPerPass: number): PackingLimits {
+  const tokens = Math.min(limits.tokensPerPass, tokensPerPass);
+  return { tokensPerPass: tokens, tokensPerRow: Math.min(limits.tokensPerRow, tokens) };
+}
+
 /**
  * What one token costs, in pairs of tokens of its row: attention looks at all of them, also at those
  * of other examples.

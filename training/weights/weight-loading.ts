@@ -37,7 +37,7 @@ export interface LoadWeightsInput extends WeightsInput {
  * @throws InvalidInput listing every parameter that is missing, unexpected or of another shape
  */
 export async function loadWeights(input: LoadWeightsInput): Promise<readonly string[]> {
-  const files = await openAll(input.files);
+  const files = await openWeights(input.files);
   try {
     const sources = matchWeights(input, tensorsOf(files));
     const created: string[] = [];
@@ -63,7 +63,7 @@ export async function loadWeights(input: LoadWeightsInput): Promise<readonly str
  * @throws as `loadWeights`
  */
 export async function checkWeights(input: WeightsInput): Promise<void> {
-  const files = await openAll(input.files);
+  const files = await openWeights(input.files);
   try {
     matchWeights(input, tensorsOf(files));
   } finally {
@@ -71,12 +71,13 @@ export async function checkWeights(input: WeightsInput): Promise<void> {
   }
 }
 
-interface Source {
+/** A tensor of one of several files. */
+export interface Source {
   readonly file: SafetensorsFile;
   readonly tensor: SafetensorsTensor;
 }
 
-function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Source> {
+export function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Source> {
   const found = new Map<string, Source>();
   for (const file of files) {
     for (const tensor of file.tensors) found.set(tensor.name, { file, tensor });
@@ -93,7 +94,7 @@ function matchWeights(
   const used = new Set<string>();
   const problems: string[] = [];
   for (const { name, shape } of input.specs) {
-    const source = found.get(name) ?? found.get(withoutPrefix(name, input.basePrefix));
+    const source = sourceOf(name, input.basePrefix, found);
     if (source === undefined) {
       if (!input.mayLack.includes(name)) problems.push(`${name} is missing`);
       continue;
@@ -110,15 +111,22 @@ function matchWeights(
   throw new Failure(
     'InvalidInput',
     `the weights do not fit config.json: ${problems.join('; ')}; use the config.json that was ` +
-      "saved with them (num_labels must be the head's number of classes)",
+      "saved with them (num_labels must be the head's number of classes, or give download-model " +
+      'ignore_mismatched_sizes: true for a new head)',
   );
 }
 
-function withoutPrefix(name: string, prefix: string): string {
-  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
+/** A parameter's tensor, under its own name or as base checkpoints name it. */
+export function sourceOf(
+  name: string,
+  basePrefix: string,
+  found: ReadonlyMap<string, Source>,
+): Source | undefined {
+  const short = name.startsWith(basePrefix) ? name.slice(basePrefix.length) : name;
+  return found.get(name) ?? found.get(short);
 }
 
-async function openAll(paths: readonly string[]): Promise<readonly SafetensorsFile[]> {
+export async function openWeights(paths: readonly string[]): Promise<readonly SafetensorsFile[]> {
   const files: SafetensorsFile[] = [];
   try {
     for (const path of paths) files.push(await openSafetensors(path));
