@@ -26,7 +26,8 @@ export function gpt2(config: Gpt2Config): Transformer {
     basePrefix: 'transformer.',
     parameters: gpt2Parameters(config),
     mayLack: [],
-    knownExtras: /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|score\.weight)$/,
+    knownExtras:
+      /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|score\.weight|(classifier|qa_outputs|multiple_choice_head\.summary)\.(weight|bias))$/,
     vocabulary: config.vocab_size,
     positions: config.n_positions,
     padTokenId: config.pad_token_id,
