@@ -4,7 +4,7 @@ import { defineModel, type ModelDefinition } from '../../../training/model.ts';
 import type { TrainingGraphOptions } from '../../../training/models/graph-building.ts';
 import type { ModelGraph } from '../../../training/models/model-graph.ts';
 import type { Pass } from '../../../training/packing.ts';
-import { PassTensors, type Example } from '../../../training/pass-tensors.ts';
+import { PassTensors, targetsOf, type Example } from '../../../training/pass-tensors.ts';
 import { allocateTensorData, loadRuntime, type Tensor } from '../../../training/runtime/runtime.ts';
 import { openSafetensors } from '../../../training/weights/safetensors-file.ts';
 
@@ -17,10 +17,20 @@ export interface ModelFixture {
   readonly model: ModelDefinition;
   readonly weights: NamedValues;
   readonly gradients: NamedValues;
-  readonly examples: readonly { readonly input_ids: readonly number[]; readonly label: number }[];
+  readonly examples: readonly FixtureExample[];
   readonly logits: readonly (readonly number[])[];
-  /** Mean cross entropy of the examples. */
+  /** Mean cross entropy of the examples, or of a language model's tokens. */
   readonly loss: number;
+  /** Names of the parameters that Trainer's weight decay applies to. */
+  readonly decayed: readonly string[];
+}
+
+interface FixtureExample {
+  readonly input_ids: readonly number[];
+  /** Of a classifier. */
+  readonly label: number;
+  /** Of a language model. */
+  readonly completion_mask: readonly number[];
 }
 
 export async function readModelFixture(name: string): Promise<ModelFixture> {
@@ -29,9 +39,12 @@ export async function readModelFixture(name: string): Promise<ModelFixture> {
   const json = async (file: string): Promise<unknown> =>
     JSON.parse(await readFile(path(file), 'utf8'));
   const config = (await json('config.json')) as ModelFixture['config'];
+  const reference = (await json('reference.json')) as Pick<
+    ModelFixture,
+    'examples' | 'logits' | 'loss' | 'decayed'
+  >;
   return {
-    ...((await json('reference.json')) as Pick<ModelFixture, 'examples' | 'logits' | 'loss'>),
-    ...{ config, model: defineModel(config) },
+    ...{ ...reference, config, model: defineModel(config) },
     weights: await tensorsOf(path('model.safetensors')),
     gradients: await tensorsOf(path('gradients.safetensors')),
   };
@@ -103,24 +116,24 @@ export interface RunModelInput {
   readonly examples: readonly Example[];
   readonly pass: Pass;
   readonly padTokenId: number | null;
+  /** Of a model whose targets are values. */
+  readonly valuesWidth?: number | undefined;
   readonly threads?: number;
 }
 
 /** Runs one pass. @returns every output's values, by name */
 export async function runModel(input: RunModelInput): Promise<NamedValues> {
-  const { model, weights, examples, pass, padTokenId, threads = 1 } = input;
+  const { model, weights, examples, pass, padTokenId, valuesWidth, threads = 1 } = input;
   const runtime = loadRuntime();
   const session = runtime.createSession(model.onnx, { threads });
-  const bound = new PassTensors(runtime).bind({
-    ...{ pass, examples, padTokenId, valuesWidth: undefined },
-  });
+  const bound = new PassTensors(runtime).bind({ pass, examples, padTokenId, valuesWidth });
   const parameters = model.parameters.map(({ name, shape }) => {
     const data = weights.get(name);
     if (data === undefined) throw new Error(`the fixture has no ${name}`);
     return [name, tensor(shape, data)] as const;
   });
   const outputs = model.outputs.map(({ name, shape }) => {
-    const known = shape.map((axis) => (axis === 'E' ? pass.placements.length : Number(axis)));
+    const known = shape.map((axis) => (axis === 'E' ? targetsOf(pass, examples) : Number(axis)));
     return [name, tensor(known)] as const;
   });
   await session.run(
