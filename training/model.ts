@@ -76,7 +76,7 @@ export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): Model
   const parts: ModelParts = { transformer, head, problemType };
   const parameters = [...transformer.parameters, ...head.parameters];
   const headNames = head.parameters.map(({ name }) => name);
-  const products = weightProducts(parameters);
+  const products = weightProducts([...parameters, ...(head.tied ?? [])]);
   return {
     ...{ task, problemType, classes, parameters },
     architecture: head.architecture,

@@ -8,6 +8,8 @@ export interface Head {
   readonly architecture: string;
   /** A base checkpoint lacks them. */
   readonly parameters: readonly ParameterSpec[];
+  /** Parameters of the transformer that it multiplies by, as a linear layer does. */
+  readonly tied?: readonly ParameterSpec[];
   /** [E,C] of the pooled states [E,channels]. */
   readonly logits: (scope: ModelScope, states: Value) => Value;
   /** Of its own dropouts, the largest probability. */

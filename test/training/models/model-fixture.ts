@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import type { TokenizedRows } from '../../../data/tokenized-dataset.ts';
 import { defineModel, type ModelDefinition } from '../../../training/model.ts';
 import type { TrainingGraphOptions } from '../../../training/models/graph-building.ts';
 import type { ModelGraph } from '../../../training/models/model-graph.ts';
@@ -68,6 +69,18 @@ export function examplesOf({ model, examples }: ModelFixture): readonly Example[
   return examples.map(({ input_ids, label }) =>
     classified(model, Int32Array.from(input_ids), label, 1 / examples.length),
   );
+}
+
+/** Examples as rows of a tokenized dataset, without answers. */
+export function rowsOf(examples: readonly Pick<FixtureExample, 'input_ids'>[]): TokenizedRows {
+  const offsets = [0];
+  for (const { input_ids } of examples) offsets.push((offsets.at(-1) ?? 0) + input_ids.length);
+  return {
+    ids: examples.map((_, row) => `${row}`),
+    inputIds: Int32Array.from(examples.flatMap(({ input_ids }) => input_ids)),
+    offsets: Int32Array.from(offsets),
+    ...{ labels: null, values: null, valuesPerRow: 0, completionMask: null },
+  };
 }
 
 /** An example of one class. */
