@@ -51,6 +51,8 @@ export interface ModelDefinition {
   /** Longest example, in tokens. */
   readonly positions: number;
   readonly padTokenId: number | null;
+  /** Whether rows must have the model's own pad token, as its positions are counted from it. */
+  readonly hasPadPositions?: true;
   readonly layers: number;
   /** Which layer a parameter belongs to, from 0; undefined for embeddings and the like. */
   readonly layerOf: (parameter: string) => number | undefined;
@@ -88,6 +90,7 @@ export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): Model
     vocabulary: transformer.vocabulary,
     positions: transformer.positions,
     padTokenId: transformer.padTokenId,
+    ...(transformer.hasPadPositions && { hasPadPositions: true }),
     layers: transformer.layers,
     layerOf: transformer.layerOf,
     pooledPosition: transformer.pooledPosition,

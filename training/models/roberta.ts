@@ -29,6 +29,7 @@ export function roberta(config: RobertaConfig): Transformer {
     // The rows up to padding's are not used.
     positions: config.max_position_embeddings - padTokenId - 1,
     padTokenId,
+    hasPadPositions: true,
     attentionHeads: config.num_attention_heads,
     layers: config.num_hidden_layers,
     layerOf: encoderLayerOf,

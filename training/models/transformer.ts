@@ -30,6 +30,8 @@ export interface Transformer {
   /** Longest example, in tokens. */
   readonly positions: number;
   readonly padTokenId: number | null;
+  /** Whether positions depend on which token is the pad token: another one makes another model. */
+  readonly hasPadPositions?: true;
   /** Attention heads of a layer. */
   readonly attentionHeads: number;
   readonly layers: number;

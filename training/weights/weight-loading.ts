@@ -79,9 +79,16 @@ interface Source {
 function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Source> {
   const found = new Map<string, Source>();
   for (const file of files) {
-    for (const tensor of file.tensors) found.set(tensor.name, { file, tensor });
+    for (const tensor of file.tensors) found.set(currentName(tensor.name), { file, tensor });
   }
   return found;
+}
+
+/** Names of BERT's first checkpoints, as Hugging Face reads them (conversion_mapping.py, legacy). */
+function currentName(name: string): string {
+  return name
+    .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
+    .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
 }
 
 /** The tensor of each parameter; those that may be missing can have none. */
@@ -93,12 +100,13 @@ function matchWeights(
   const used = new Set<string>();
   const problems: string[] = [];
   for (const { name, shape } of input.specs) {
-    const source = found.get(name) ?? found.get(withoutPrefix(name, input.basePrefix));
+    const foundName = found.has(name) ? name : withoutPrefix(name, input.basePrefix);
+    const source = found.get(foundName);
     if (source === undefined) {
       if (!input.mayLack.includes(name)) problems.push(`${name} is missing`);
       continue;
     }
-    used.add(source.tensor.name);
+    used.add(foundName);
     const actual = source.tensor.shape;
     if (actual.join() === shape.join()) sources.set(name, source);
     else problems.push(`${name} has the shape [${actual.join()}], expected [${shape.join()}]`);
