@@ -28,23 +28,13 @@ export interface PackingLimits {
 export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 };
 
 /**
- * Shares examples out to passes of packed rows: the longest first, each into the first row that has
- * room; then the rows, the longest first, into passes. A function of the lengths and limits alone.
+ * Shares examples out to passes of packed rows: as few rows as the limits allow, of nearly equal
+ * length; then the rows, the longest first, into passes. A function of the lengths and limits alone.
  *
  * @param lengths tokens of each example, at least 1
  */
 export function packExamples(lengths: readonly number[], limits: PackingLimits): readonly Pass[] {
-  const capacity = Math.max(limits.tokensPerRow, ...lengths);
-  const longestFirst = lengths
-    .map((length, example) => ({ length, example }))
-    .sort((a, b) => b.length - a.length || a.example - b.example);
-  const rows: Row[] = [];
-  for (const { length, example } of longestFirst) {
-    let row = rows.find((candidate) => candidate.used + length <= capacity);
-    if (row === undefined) rows.push((row = { used: 0, examples: [] }));
-    row.examples.push({ example, start: row.used });
-    row.used += length;
-  }
+  const rows = fewestRows(lengths, Math.max(limits.tokensPerRow, ...lengths));
   rows.sort((a, b) => b.used - a.used);
   const passes: Pass[] = [];
   for (let first = 0; first < rows.length;) {
@@ -54,6 +44,28 @@ export function packExamples(lengths: readonly number[], limits: PackingLimits):
     first += count;
   }
   return passes;
+}
+
+function fewestRows(lengths: readonly number[], capacity: number): Row[] {
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  for (let count = Math.ceil(total / capacity); ; count++) {
+    const rows = balancedRows(lengths, count);
+    if (rows.every(({ used }) => used <= capacity)) return rows;
+  }
+}
+
+/** The longest first, each into the shortest row. Source: Graham, 1969, LPT scheduling. */
+function balancedRows(lengths: readonly number[], count: number): Row[] {
+  const longestFirst = lengths
+    .map((length, example) => ({ length, example }))
+    .sort((a, b) => b.length - a.length || a.example - b.example);
+  const rows = Array.from({ length: count }, (): Row => ({ used: 0, examples: [] }));
+  for (const { length, example } of longestFirst) {
+    const row = rows.reduce((shortest, other) => (other.used < shortest.used ? other : shortest));
+    row.examples.push({ example, start: row.used });
+    row.used += length;
+  }
+  return rows;
 }
 
 interface Row {

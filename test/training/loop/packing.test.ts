@@ -10,10 +10,16 @@ test.each([
     shapes: [[1, 112]],
   },
   {
-    what: 'the longest first, each where it fits first',
+    what: 'the longest first, each into the shortest row, in one row more where one is too long',
     lengths: [3, 6, 5, 4, 2],
     limits: { tokensPerPass: 100, tokensPerRow: 10 },
-    shapes: [[2, 10]],
+    shapes: [[3, 7]],
+  },
+  {
+    what: 'what is a little more than a row in two rows of equal length',
+    lengths: [100, 60, 60, 40, 20],
+    limits: { tokensPerPass: 1024, tokensPerRow: 256 },
+    shapes: [[2, 140]],
   },
   {
     what: 'as few passes as the budget allows',
