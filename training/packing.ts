@@ -28,8 +28,7 @@ export interface PackingLimits {
 export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 };
 
 /**
- * Shares examples out to passes of packed rows: as few rows as the limits allow, of nearly equal
- * length; then the rows, the longest first, into passes. A function of the lengths and limits alone.
+ * Shares examples out to passes of packed rows: few rows, of nearly equal length; then the rows, the longest first, into passes. A function of the lengths and limits alone.
  *
  * @param lengths tokens of each example, at least 1
  */

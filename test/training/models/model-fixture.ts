@@ -123,40 +123,69 @@ export function inOneRow(examples: readonly Example[], padding = 0): Pass {
   return { rows: 1, tokens: start + padding, placements };
 }
 
-export interface RunModelInput {
+export interface OpenModelInput {
   readonly model: ModelGraph;
   readonly weights: NamedValues;
-  readonly examples: readonly Example[];
-  readonly pass: Pass;
   readonly padTokenId: number | null;
   /** Of a model whose targets are values. */
   readonly valuesWidth?: number | undefined;
   readonly threads?: number;
 }
 
-/** Runs one pass. @returns every output's values, by name */
-export async function runModel(input: RunModelInput): Promise<NamedValues> {
-  const { model, weights, examples, pass, padTokenId, valuesWidth, threads = 1 } = input;
+export interface OpenModel {
+  /** Runs one pass. @returns every output's values, by name */
+  run(examples: readonly Example[], pass: Pass): Promise<NamedValues>;
+  release(): void;
+}
+
+/** Compiles a model for as many passes as wanted. */
+export function openModel(input: OpenModelInput): OpenModel {
+  const { model, weights, padTokenId, valuesWidth, threads = 1 } = input;
   const runtime = loadRuntime();
   const session = runtime.createSession(model.onnx, { threads });
-  const bound = new PassTensors(runtime).bind({ pass, examples, padTokenId, valuesWidth });
+  const passes = new PassTensors(runtime);
   const parameters = model.parameters.map(({ name, shape }) => {
     const data = weights.get(name);
     if (data === undefined) throw new Error(`the fixture has no ${name}`);
     return [name, tensor(shape, data)] as const;
   });
-  const outputs = model.outputs.map(({ name, shape }) => {
-    const known = shape.map((axis) => (axis === 'E' ? targetsOf(pass, examples) : Number(axis)));
-    return [name, tensor(known)] as const;
-  });
-  await session.run(
-    { ...bound.inputs, ...Object.fromEntries(parameters) },
-    Object.fromEntries(outputs),
-  );
-  session.release();
-  bound.release();
-  for (const [, { release }] of [...parameters, ...outputs]) release();
-  return new Map(outputs.map(([name, { data }]) => [name, Float32Array.from(data)]));
+  return {
+    run: async (examples, pass) => {
+      const bound = passes.bind({ pass, examples, padTokenId, valuesWidth });
+      const outputs = model.outputs.map(({ name, shape }) => {
+        const known = shape.map((axis) =>
+          axis === 'E' ? targetsOf(pass, examples) : Number(axis),
+        );
+        return [name, tensor(known)] as const;
+      });
+      await session.run(
+        { ...bound.inputs, ...Object.fromEntries(parameters) },
+        Object.fromEntries(outputs),
+      );
+      bound.release();
+      for (const [, { release }] of outputs) release();
+      return new Map(outputs.map(([name, { data }]) => [name, Float32Array.from(data)]));
+    },
+    release: () => {
+      session.release();
+      for (const [, { release }] of parameters) release();
+    },
+  };
+}
+
+export interface RunModelInput extends OpenModelInput {
+  readonly examples: readonly Example[];
+  readonly pass: Pass;
+}
+
+/** Runs one pass of a model that is not needed again. */
+export async function runModel({ examples, pass, ...input }: RunModelInput): Promise<NamedValues> {
+  const open = openModel(input);
+  try {
+    return await open.run(examples, pass);
+  } finally {
+    open.release();
+  }
 }
 
 function tensor(shape: readonly number[], from?: Float32Array): Tensor<'float32'> {
