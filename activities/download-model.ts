@@ -39,7 +39,7 @@ export type DownloadModelInputs = z.output<typeof inputs>;
 export const downloadModel = defineStep({
   kind: 'download-model',
   version: 1,
-  revision: 2,
+  revision: 3,
   effect: 'source',
   role: 'work',
   summary:

@@ -7,7 +7,7 @@ import type { Store } from '../store/store.ts';
 
 /** Files of a model folder that make up its tokenizer. */
 export const TOKENIZER_FILES: readonly string[] = [
-  ...['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'],
+  ...['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'chat_template.jinja'],
 ];
 
 export interface TokenizedInput {

@@ -50,10 +50,8 @@ export async function runTraining(
   const evalRows = inputs.eval_dataset && (await openTokenized(store, inputs.eval_dataset));
   if (evalRows) checkAlike(rows, evalRows);
   await requireTokenizerOf(store, inputs.model, 'train_dataset', rows);
-  const [outputDirectory, checkpointDirectory] = ['model', 'checkpoint'].map((name) =>
-    join(temporaryDirectory, name),
-  ) as [string, string];
-  for (const directory of [outputDirectory, checkpointDirectory]) await mkdir(directory);
+  const outputDirectory = join(temporaryDirectory, 'model');
+  await mkdir(outputDirectory);
   const job: TrainJob = {
     kind: 'train',
     task: inputs.task,
@@ -71,7 +69,6 @@ export async function runTraining(
     checkpoints: {
       storeUrl: store.url,
       key: fingerprint,
-      directory: checkpointDirectory,
       everySeconds: CHECKPOINT_SECONDS,
     },
   };

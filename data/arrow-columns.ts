@@ -1,5 +1,15 @@
 /** Columns of Arrow record batches, none of which holds nulls. */
-import { Field, FixedSizeList, Float32, Int32, List, makeData, Uint8, Utf8 } from 'apache-arrow';
+import {
+  Field,
+  FixedSizeList,
+  Float32,
+  Float64,
+  Int32,
+  List,
+  makeData,
+  Uint8,
+  Utf8,
+} from 'apache-arrow';
 import type { Data, DataType } from 'apache-arrow';
 
 /** The type of lists of any length. */
@@ -48,6 +58,15 @@ export function int32ListColumn(lists: readonly ArrayLike<number>[]): Data<List<
   });
 }
 
+/** A column of lists of numbers, in double precision. */
+export function float64ListColumn(lists: readonly (readonly number[])[]): Data<List<Float64>> {
+  const valueOffsets = offsetsOf(lists);
+  const items = concatenate(lists, new Float64Array(valueOffsets[lists.length] as number));
+  const child = makeData({ type: new Float64(), length: items.length, nullCount: 0, data: items });
+  const type = listOf(new Float64());
+  return makeData({ type, length: lists.length, nullCount: 0, valueOffsets, child });
+}
+
 /** A column of lists of bytes. */
 export function uint8ListColumn(lists: readonly Uint8Array[]): Data<List<Uint8>> {
   const valueOffsets = offsetsOf(lists);
@@ -76,7 +95,7 @@ function offsetsOf(lists: readonly ArrayLike<number>[]): Int32Array {
   return offsets;
 }
 
-function concatenate<T extends Int32Array | Uint8Array | Float32Array>(
+function concatenate<T extends Int32Array | Uint8Array | Float32Array | Float64Array>(
   lists: readonly ArrayLike<number>[],
   into: T,
 ): T {

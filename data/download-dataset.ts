@@ -70,7 +70,7 @@ export async function downloadDataset(
     onRowWithoutText: (id) => rowsWithoutText.push(id),
     ...(signal ? { signal } : {}),
   });
-  const digest = await writeDataset(store, read.splits, read.labels, {
+  const digest = await writeDataset(store, read.splits, read.shape, {
     directory: folders.written,
     ...(signal ? { signal } : {}),
   });

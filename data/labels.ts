@@ -1,165 +1,136 @@
-import type { Failure } from '../plan/failures.ts';
-import { byCodePoint } from './sources/source.ts';
-import { describeCell, fileFailure } from './tables/table.ts';
-import type { Cell, TableFile } from './tables/table.ts';
-import { didYouMean, quotedList } from './wording.ts';
+import { Failure } from '../plan/failures.ts';
+import { ClassSurvey, namedLabels } from './class-labels.ts';
+import type { ClassLabels } from './class-labels.ts';
+import type { LabelKind, RowLabel } from './dataset.ts';
+import { findLabelKind } from './label-kind.ts';
+import { flagReader, numberReader } from './label-values.ts';
+import { describeCell, fileFailure, itemsOf } from './tables/table.ts';
+import type { Cell, RowPlace, Table } from './tables/table.ts';
+import { quotedList } from './wording.ts';
 
-/** More classes than this, and the column is no label. */
-const MAXIMUM_LABELS = 10_000;
-const INTEGER = /^(0|-?[1-9]\d*)$/;
-
-/** Where a cell stands, for messages. */
-export interface RowPlace {
-  readonly file: TableFile;
-  /** From 1, without a header. */
-  readonly row: number;
+/** Which columns are the label, and what they mean. */
+export interface LabelOptions {
+  /** One column, or several: one a class (0 or 1), or one a number to predict. */
+  readonly columns: readonly string[];
+  readonly kind: LabelKind | 'auto';
+  /** Names of the classes, in the order of their indices. Default: found in the data. */
+  readonly names?: readonly string[];
 }
 
-/** The names of a dataset's classes, and the index that a cell stands for. */
-export interface Labels {
-  readonly names: readonly string[];
-  /** @throws InvalidInput for a value that is no class */
-  indexOf(cell: Cell, place: RowPlace): number;
-}
-
-/**
- * Reads the values of a label column, to find out the classes:
- * - integers are class indices, named by the text column beside them when that maps one to one,
- *   else by their digits; so is text that is all integers, where a format knows nothing but text;
- * - other texts are sorted by code point, as `class_encode_column` of `datasets` does.
- */
-export class LabelSurvey {
-  readonly #column: string;
-  /** Class indices, each with the first two of its texts. */
-  readonly #integers = new Map<number, Set<string>>();
-  readonly #texts = new Set<string>();
-  #firstNumber: RowPlace | undefined;
-  #firstText: RowPlace | undefined;
-
-  constructor(column: string) {
-    this.#column = column;
-  }
-
+/** How the label of a row is read. */
+export interface LabelReader {
+  readonly kind: LabelKind;
+  /** Names of the classes, in the order of their indices; null for numbers. */
+  readonly names: readonly string[] | null;
   /**
-   * Takes in one row.
-   * @param beside the cell of the column that may name the class
-   * @param untyped whether the format knows nothing but text
-   * @throws InvalidInput for a missing label, or one that cannot be a class
+   * The label of a row, of the cells of the label's columns.
+   * @throws InvalidInput for a value that is no label
    */
-  add(cell: Cell, beside: Cell, untyped: boolean, place: RowPlace): void {
-    const value = labelValue(this.#column, cell, place);
-    if (typeof value === 'number') {
-      this.#addInteger(value, beside, place);
-      this.#firstNumber ??= place;
-    } else if (untyped && INTEGER.test(value)) {
-      this.#addInteger(Number(value), beside, place);
-    } else {
-      this.#texts.add(value);
-      this.#firstText ??= place;
-    }
-    if (this.#integers.size + this.#texts.size > MAXIMUM_LABELS) {
-      throw fileFailure(
-        place.file,
-        `the column "${this.#column}" has more than ${MAXIMUM_LABELS} different values: it is no ` +
-          'label; name another column, or none',
-      );
-    }
-  }
-
-  /** @throws InvalidInput when the column holds both numbers and text */
-  finish(): Labels {
-    if (this.#texts.size === 0) {
-      return namedLabels(this.#column, namesOfIntegers(this.#integers), false);
-    }
-    if (this.#firstNumber !== undefined && this.#firstText !== undefined) {
-      const { file, row } = this.#firstText;
-      throw fileFailure(
-        file,
-        `row ${row} has a text as "${this.#column}", but row ${this.#firstNumber.row} of ` +
-          `${this.#firstNumber.file.display} has a number: make all of them texts, or all numbers`,
-      );
-    }
-    const names = [...this.#texts, ...[...this.#integers.keys()].map(String)];
-    return namedLabels(this.#column, names.sort(byCodePoint), true);
-  }
-
-  #addInteger(value: number, beside: Cell, place: RowPlace): void {
-    if (value >= MAXIMUM_LABELS) {
-      throw notAClass(this.#column, value, place, `expected 0 to ${MAXIMUM_LABELS - 1}`);
-    }
-    const texts = this.#integers.get(value) ?? new Set();
-    if (typeof beside === 'string' && texts.size < 2) texts.add(beside);
-    this.#integers.set(value, texts);
-  }
+  read(cells: readonly Cell[], place: RowPlace): RowLabel;
 }
 
 /**
- * Labels whose names are known: integers are their indices, texts are names.
- * @param digitsAreNames whether a text of digits is a name, not an index. Default: when one of the
- * names looks like that.
+ * Finds out what the label is and which classes there are, reading the columns where the files do
+ * not say.
+ *
+ * @throws InvalidInput, naming file, row and remedy
  */
-export function namedLabels(
-  column: string,
-  names: readonly string[],
-  digitsAreNames = names.some((name) => INTEGER.test(name)),
-): Labels {
-  const indices = new Map(names.map((name, index) => [name, index]));
+export async function findLabels(
+  tables: readonly Table[],
+  options: LabelOptions,
+  signal: AbortSignal | undefined,
+): Promise<LabelReader> {
+  const { columns } = options;
+  const kind =
+    options.kind === 'auto' ? await findLabelKind(tables, columns, signal) : options.kind;
+  if (kind === 'number') return numberReader(columns);
+  const [column, ...others] = columns as readonly [string, ...string[]];
+  if (others.length > 0 && kind === 'classes') return flagReader(columns);
+  if (others.length > 0) {
+    throw new Failure(
+      'InvalidInput',
+      `label names ${columns.length} columns, and label_kind: class needs one: name one column, or ` +
+        'set label_kind: classes (columns of 0 and 1) or number',
+    );
+  }
+  const known = options.names ?? classNamesOf(tables, column);
+  const labels =
+    known === undefined
+      ? await surveyClasses(tables, column, kind, signal)
+      : namedLabels(column, known);
+  return kind === 'class' ? classReader(labels) : listReader(column, labels);
+}
+
+function classReader(labels: ClassLabels): LabelReader {
   return {
-    names,
-    indexOf: (cell, place) => {
-      const value = labelValue(column, cell, place);
-      const isIndex = typeof value === 'number' || (!digitsAreNames && INTEGER.test(value));
-      const index = isIndex ? Number(value) : indices.get(value);
-      if (index !== undefined && index >= 0 && index < names.length) return index;
-      if (index === -1) throw withheld(column, cell, place);
-      const expected = isIndex
-        ? `0 to ${names.length - 1}`
-        : `one of ${quotedList(names)}${didYouMean(value, names)}`;
-      throw notAClass(column, cell, place, `expected ${expected}`);
+    kind: 'class',
+    names: labels.names,
+    read: ([cell = null], place) => labels.indexOf(cell, place),
+  };
+}
+
+/** Lists of names or of indices. */
+function listReader(column: string, labels: ClassLabels): LabelReader {
+  return {
+    kind: 'classes',
+    names: labels.names,
+    read: ([cell = null], place) => {
+      const indices = listOf(column, cell, place).map((item) => labels.indexOf(item, place));
+      return [...new Set(indices)].sort((a, b) => a - b);
     },
   };
 }
 
-/** By index: the one text of each class, when all have one and no two the same; else digits. */
-function namesOfIntegers(integers: ReadonlyMap<number, ReadonlySet<string>>): readonly string[] {
-  const length = Math.max(-1, ...integers.keys()) + 1;
-  const texts = [...integers.values()].flatMap((set) => [...set]);
-  const oneToOne =
-    [...integers.values()].every((set) => set.size === 1) && new Set(texts).size === integers.size;
-  return Array.from({ length }, (_, index) => {
-    const [text] = oneToOne ? (integers.get(index) ?? []) : [];
-    return text ?? String(index);
-  });
-}
-
-function labelValue(column: string, cell: Cell, place: RowPlace): number | string {
-  switch (typeof cell) {
-    case 'string':
-      return cell;
-    case 'boolean':
-      return String(cell);
-    case 'number':
-      if (Number.isInteger(cell) && cell >= 0) return cell;
-      if (cell === -1) throw withheld(column, cell, place);
-      throw notAClass(column, cell, place, 'expected an integer from 0, or a text');
-    default:
-      if (cell !== null) throw notAClass(column, cell, place, 'expected an integer or a text');
-      throw fileFailure(
-        place.file,
-        `row ${place.row} has no label (column "${column}"): fill it in, or remove the row`,
-      );
-  }
-}
-
-function withheld(column: string, cell: Cell, { file, row }: RowPlace): Failure {
-  return fileFailure(
+/** An empty list is a row that has none of the classes. */
+function listOf(column: string, cell: Cell, { file, row }: RowPlace): readonly Cell[] {
+  const items = itemsOf(cell);
+  if (items !== undefined) return items;
+  throw fileFailure(
     file,
-    `row ${row}: "${column}" is ${describeCell(cell)}, which stands for a withheld label: leave such ` +
-      'a split out with splits, or number the classes from 0',
+    `row ${row}: "${column}" is ${describeCell(cell)}: expected a list of classes, which may be ` +
+      'empty; or set label_kind: class',
   );
 }
 
-function notAClass(column: string, cell: Cell, { file, row }: RowPlace, expected: string): Failure {
-  const found = describeCell(cell);
-  return fileFailure(file, `row ${row}: "${column}" is ${found}, no class: ${expected}`);
+async function surveyClasses(
+  tables: readonly Table[],
+  column: string,
+  kind: 'class' | 'classes',
+  signal: AbortSignal | undefined,
+): Promise<ClassLabels> {
+  const survey = new ClassSurvey(column);
+  for (const table of tables) {
+    const beside = `${column}_text`;
+    const columns =
+      kind === 'class' && table.columns.includes(beside) ? [column, beside] : [column];
+    let row = 0;
+    for await (const rows of table.scan(columns, signal)) {
+      for (const [cell = null, text = null] of rows) {
+        const place = { file: table.file, row: ++row };
+        const cells = kind === 'class' ? [cell] : listOf(column, cell, place);
+        for (const item of cells) survey.add(item, text, table.untyped, place);
+      }
+    }
+  }
+  return survey.finish();
+}
+
+/** What `datasets` wrote into the files; every file must say the same. */
+function classNamesOf(tables: readonly Table[], column: string): readonly string[] | undefined {
+  const [first, ...others] = tables;
+  const names = first?.classNames(column);
+  for (const table of others) {
+    const other = table.classNames(column);
+    if (JSON.stringify(names) === JSON.stringify(other)) continue;
+    throw fileFailure(
+      table.file,
+      `its classes are ${shown(other)}, but those of ${first?.file.display} are ${shown(names)}: name a folder or files that belong together, in the source or ` +
+        'with splits',
+    );
+  }
+  return names;
+}
+
+function shown(names: readonly string[] | undefined): string {
+  return names === undefined ? 'unknown' : quotedList(names);
 }

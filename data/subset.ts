@@ -39,7 +39,7 @@ export async function subsetDataset(
   const split = await readSplit(store, dataset, selection.split);
   const indices = selectIndices(split.name, split.length, selection);
   const rows = selectedRows(split, indices);
-  const written = await writeDataset(store, { [split.name]: rows }, split.labels, options);
+  const written = await writeDataset(store, { [split.name]: rows }, split.shape, options);
   return { dataset: written, rows: indices.length };
 }
 

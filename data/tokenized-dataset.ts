@@ -52,6 +52,8 @@ export interface TokenizedDatasetInfo {
   readonly max_length: number | null;
   /** Digest of the tokenizer.json used. */
   readonly tokenizer: BlobDigest;
+  /** The template that messages were written with; null for other rows. */
+  readonly chat_template: string | null;
   /** Tokens in all rows, after truncation. */
   readonly tokens: number;
   /** Rows that were longer than max_length. */

@@ -1,8 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { Tokenizer } from 'tokenizers';
+import type { Encoding } from 'tokenizers';
 import { Failure } from '../plan/failures.ts';
 import { artifactFile, readManifest } from '../store/artifacts.ts';
-import type { ArtifactDigest, ArtifactManifest, BlobDigest, Store } from '../store/store.ts';
+import type { ArtifactDigest, BlobDigest, Store } from '../store/store.ts';
+import { chatTemplateOf, readConfig, specialTokensOf, tokenText } from './tokenizer-config.ts';
+import type { TokenizerConfig } from './tokenizer-config.ts';
 import { counted, didYouMean } from './wording.ts';
 
 export interface TokenizerOptions {
@@ -10,6 +12,8 @@ export interface TokenizerOptions {
    * `eos`, or a token of the tokenizer, to use as padding. Default: the tokenizer's own pad token.
    */
   readonly padToken?: string;
+  /** Whether eos stands in for padding where the tokenizer has none. Default false. */
+  readonly padsWithEos?: boolean;
   /** Whether rows longer than `maxLength` are cut. Default true. */
   readonly truncation?: boolean;
   /** Longest row in tokens, special ones included. Default: what the tokenizer says. */
@@ -29,20 +33,19 @@ export interface ModelTokenizer {
   readonly padTokenId: number;
   /** Null when rows are not cut. */
   readonly maxLength: number | null;
+  /** What the tokenizer itself says; null when it says nothing. */
+  readonly modelMaxLength: number | null;
   /** Digest of tokenizer.json. */
   readonly digest: BlobDigest;
+  /** `eos_token` and others, by transformers' name. */
+  readonly specialTokens: Readonly<Record<string, string>>;
+  /** The model's own. */
+  readonly chatTemplate: string | undefined;
   /** Encodes texts on other threads, with the special tokens that the tokenizer adds. */
   encode(texts: readonly string[]): Promise<readonly Encoded[]>;
-}
-
-/** tokenizer_config.json and special_tokens_map.json, as far as they matter here. */
-interface TokenizerConfig {
-  readonly pad_token?: string | { readonly content: string } | null;
-  readonly eos_token?: string | { readonly content: string } | null;
-  readonly model_max_length?: number | null;
-  readonly truncation_side?: string | null;
-  /** Of config.json. */
-  readonly eos_token_id?: number | readonly number[] | null;
+  /** Encodes texts without cutting them; with or without the special tokens. */
+  encodeWhole(texts: readonly string[], addSpecialTokens: boolean): Promise<readonly Encoding[]>;
+  tokenId(token: string): number | null;
 }
 
 /** Hugging Face writes 1e30 for a tokenizer without a limit. */
@@ -50,7 +53,7 @@ const NO_LIMIT = 1e9;
 
 /**
  * Loads the tokenizer of a model artifact: tokenizer.json, and tokenizer_config.json,
- * special_tokens_map.json and config.json when there are any.
+ * special_tokens_map.json, chat_template.jinja and config.json when there are any.
  *
  * @throws InvalidInput when the model has none, it has no pad token and none is named, or the
  * limit is missing or too low; NotFound, CorruptArtifact
@@ -71,7 +74,7 @@ export async function loadTokenizer(
   const path = await artifactFile(store, manifest, 'tokenizer.json');
   const whole = openTokenizer(path);
   const config = await readConfig(store, manifest, whole);
-  const pad = findPadToken(whole, config, options.padToken);
+  const pad = findPadToken(whole, config, options);
   const maxLength = await findMaxLength(whole, config, options);
   const limited = openTokenizer(path);
   if (maxLength !== null) {
@@ -80,8 +83,14 @@ export async function loadTokenizer(
   return {
     ...pad,
     maxLength,
+    modelMaxLength:
+      (config.model_max_length ?? Infinity) > NO_LIMIT ? null : (config.model_max_length ?? null),
     digest: file.digest,
+    specialTokens: specialTokensOf(config),
+    chatTemplate: await chatTemplateOf(store, manifest, config),
     encode: (texts) => encode(whole, limited, maxLength, texts),
+    encodeWhole: (texts, addSpecialTokens) => whole.encodeBatch([...texts], { addSpecialTokens }),
+    tokenId: (token) => whole.tokenToId(token),
   };
 }
 
@@ -102,53 +111,14 @@ function openTokenizer(path: string): Tokenizer {
   }
 }
 
-async function readConfig(
-  store: Store,
-  manifest: ArtifactManifest,
-  tokenizer: Tokenizer,
-): Promise<TokenizerConfig> {
-  let config = withoutNulls(await configOfModel(store, manifest, tokenizer));
-  for (const name of ['special_tokens_map.json', 'tokenizer_config.json']) {
-    if (!manifest.files.some(({ path }) => path === name)) continue;
-    const text = await readFile(await artifactFile(store, manifest, name), 'utf8');
-    config = { ...config, ...withoutNulls(parseJson(name, text)) };
-  }
-  return config;
-}
-
-/** GPT-2's tokenizer on the Hub names no token: which one ends a text, the model's own config says. */
-async function configOfModel(
-  store: Store,
-  manifest: ArtifactManifest,
-  tokenizer: Tokenizer,
-): Promise<TokenizerConfig> {
-  if (!manifest.files.some(({ path }) => path === 'config.json')) return {};
-  const text = await readFile(await artifactFile(store, manifest, 'config.json'), 'utf8');
-  const { eos_token_id: id } = parseJson('config.json', text);
-  return { eos_token: typeof id === 'number' ? tokenizer.idToToken(id) : null };
-}
-
-function parseJson(name: string, text: string): TokenizerConfig {
-  try {
-    return JSON.parse(text) as TokenizerConfig;
-  } catch (cause) {
-    const message = `the model's ${name} is not JSON: ${(cause as Error).message}`;
-    throw new Failure('InvalidInput', message, { cause });
-  }
-}
-
-/** So that a token which one file leaves open is taken from the other. */
-function withoutNulls(config: TokenizerConfig): TokenizerConfig {
-  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
-}
-
 function findPadToken(
   tokenizer: Tokenizer,
   config: TokenizerConfig,
-  wanted: string | undefined,
+  { padToken: wanted, padsWithEos = false }: TokenizerOptions,
 ): { readonly padToken: string; readonly padTokenId: number } {
   const eos = tokenText(config.eos_token);
-  const padToken = wanted === 'eos' ? eos : (wanted ?? tokenText(config.pad_token));
+  const own = tokenText(config.pad_token) ?? (padsWithEos ? eos : undefined);
+  const padToken = wanted === 'eos' ? eos : (wanted ?? own);
   if (padToken === undefined) {
     throw new Failure(
       'InvalidInput',
@@ -168,10 +138,6 @@ function findPadToken(
     );
   }
   return { padToken, padTokenId };
-}
-
-function tokenText(token: TokenizerConfig['pad_token']): string | undefined {
-  return typeof token === 'string' ? token : (token?.content ?? undefined);
 }
 
 async function findMaxLength(

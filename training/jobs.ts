@@ -26,9 +26,9 @@ export interface TrainJob extends Pick<
   readonly checkpoints?: {
     readonly storeUrl: string;
     readonly key: string;
-    readonly directory: string;
     readonly everySeconds: number;
     readonly everySteps?: number;
+    readonly saveTotalLimit?: number;
   };
 }
 

@@ -17,7 +17,7 @@ export interface Pass {
 export interface PackingLimits {
   /** Tokens of one pass, padding included; only a longer example exceeds it. */
   readonly tokensPerPass: number;
-  /** Tokens of one row; a longer example makes longer rows. */
+  /** Most tokens of one row; a longer example makes longer rows. */
   readonly tokensPerRow: number;
 }
 
@@ -27,44 +27,67 @@ export interface PackingLimits {
  */
 export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 };
 
+/** Lengths of rows that are tried, as multiples of the longest example. */
+const ROW_LENGTHS = [1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 6, 8, 12, 16] as const;
+
 /**
- * Shares examples out to passes of packed rows: few rows, of nearly equal length; then the rows, the longest first, into passes. A function of the lengths and limits alone.
+ * What one token costs, in pairs of tokens of its row: attention looks at all of them, also at those
+ * of other examples.
+ */
+const PAIRS_PER_TOKEN = 512;
+
+/**
+ * Shares examples out to passes of packed rows: the longest first, each into the first row that has
+ * room; then the rows, the longest first, into passes. Long rows hold little padding, short ones
+ * cost less attention: of several lengths the cheapest is taken. A function of the examples' lengths
+ * and the limits alone.
  *
  * @param lengths tokens of each example, at least 1
  */
 export function packExamples(lengths: readonly number[], limits: PackingLimits): readonly Pass[] {
-  const rows = fewestRows(lengths, Math.max(limits.tokensPerRow, ...lengths));
+  const longest = Math.max(...lengths);
+  const most = Math.max(limits.tokensPerRow, longest);
+  const capacities = ROW_LENGTHS.map((factor) => Math.floor(factor * longest));
+  let best: readonly Pass[] = [];
+  let lowest = Infinity;
+  for (const capacity of [...capacities.filter((tokens) => tokens < most), most]) {
+    const passes = packRows(lengths, capacity, limits.tokensPerPass);
+    const cost = passes.reduce((sum, pass) => sum + costOf(pass), 0);
+    if (cost >= lowest) continue;
+    [best, lowest] = [passes, cost];
+  }
+  return best;
+}
+
+function costOf({ rows, tokens }: Pass): number {
+  return rows * tokens * (PAIRS_PER_TOKEN + tokens);
+}
+
+/** @param capacity tokens of one row, at least the longest example's */
+function packRows(
+  lengths: readonly number[],
+  capacity: number,
+  tokensPerPass: number,
+): readonly Pass[] {
+  const longestFirst = lengths
+    .map((length, example) => ({ length, example }))
+    .sort((a, b) => b.length - a.length || a.example - b.example);
+  const rows: Row[] = [];
+  for (const { length, example } of longestFirst) {
+    let row = rows.find((candidate) => candidate.used + length <= capacity);
+    if (row === undefined) rows.push((row = { used: 0, examples: [] }));
+    row.examples.push({ example, start: row.used });
+    row.used += length;
+  }
   rows.sort((a, b) => b.used - a.used);
   const passes: Pass[] = [];
   for (let first = 0; first < rows.length;) {
     const tokens = rows[first]?.used ?? 0;
-    const count = Math.max(1, Math.floor(limits.tokensPerPass / tokens));
+    const count = Math.max(1, Math.floor(tokensPerPass / tokens));
     passes.push(toPass(rows.slice(first, first + count), tokens));
     first += count;
   }
   return passes;
-}
-
-function fewestRows(lengths: readonly number[], capacity: number): Row[] {
-  const total = lengths.reduce((sum, length) => sum + length, 0);
-  for (let count = Math.ceil(total / capacity); ; count++) {
-    const rows = balancedRows(lengths, count);
-    if (rows.every(({ used }) => used <= capacity)) return rows;
-  }
-}
-
-/** The longest first, each into the shortest row. Source: Graham, 1969, LPT scheduling. */
-function balancedRows(lengths: readonly number[], count: number): Row[] {
-  const longestFirst = lengths
-    .map((length, example) => ({ length, example }))
-    .sort((a, b) => b.length - a.length || a.example - b.example);
-  const rows = Array.from({ length: count }, (): Row => ({ used: 0, examples: [] }));
-  for (const { length, example } of longestFirst) {
-    const row = rows.reduce((shortest, other) => (other.used < shortest.used ? other : shortest));
-    row.examples.push({ example, start: row.used });
-    row.used += length;
-  }
-  return rows;
 }
 
 interface Row {

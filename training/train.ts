@@ -122,6 +122,7 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const session = await openTrainingSession({
     ...{ ...shared, trainable, labelSmoothing: 0 },
     optimizer: {
+      kind: 'adamw',
       beta1: args.adam_beta1,
       beta2: args.adam_beta2,
       epsilon: args.adam_epsilon,

@@ -2,7 +2,8 @@ import { Failure } from '../plan/failures.ts';
 import { gradientName, type ModelGraph, type ParameterSpec } from './models/model-graph.ts';
 import { elementsOf } from './models/parameters.ts';
 import type { ModelDefinition } from './model.ts';
-import { openAdamW, type AdamWOptions, type Optimizer } from './optimizers/adamw.ts';
+import { openOptimizer, type Optimizer } from './optimizers/optimizer.ts';
+import type { OptimizerOptions } from './optimizers/optimizer-options.ts';
 import {
   allocateTrainingState,
   type StateRegion,
@@ -24,7 +25,7 @@ export interface TrainingSessionInput {
   readonly model: ModelDefinition;
   readonly trainable: Trainable;
   readonly labelSmoothing: number;
-  readonly optimizer: AdamWOptions;
+  readonly optimizer: OptimizerOptions;
   readonly padTokenId: number | null;
   readonly limits: PackingLimits;
   readonly threads: number;
@@ -56,7 +57,7 @@ export interface TrainingSession {
 /** Compiles the training graph and allocates the state; parameters start as zeros. */
 export async function openTrainingSession(input: TrainingSessionInput): Promise<TrainingSession> {
   const { runtime, model, trainable, threads } = input;
-  const state = allocateTrainingState(trainable.parameters);
+  const state = allocateTrainingState(trainable.parameters, input.optimizer);
   const session = runtime.createSession(trainingGraph(input).onnx, {
     threads: model.sessionThreads(threads),
   });
@@ -65,7 +66,7 @@ export async function openTrainingSession(input: TrainingSessionInput): Promise<
     ...regionTensors(runtime, state, 'parameters', (name) => name),
   };
   const passes = new Passes(input, session, parameters, state);
-  const optimizer = await openAdamW(state, input.optimizer, threads);
+  const optimizer = await openOptimizer(state, input.optimizer, threads);
   return {
     ...{ state, optimizer, parameters },
     weights: (name) => {

@@ -2,10 +2,10 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { RecordBatchReader } from 'apache-arrow';
 import type { RecordBatch, Schema, Vector } from 'apache-arrow';
-import { cellReader } from '../arrow-text.ts';
+import { cellReader, isNested } from '../arrow-text.ts';
 import { readPrefix } from './text-file.ts';
 import { fileFailure, parseClassNames, toCell } from './table.ts';
-import type { CellRows, Table, TableFile } from './table.ts';
+import type { Cell, CellRows, Table, TableFile } from './table.ts';
 
 const FILE_MAGIC = Buffer.from('ARROW1');
 const STREAM_START = Buffer.from([0xff, 0xff, 0xff, 0xff]);
@@ -79,8 +79,13 @@ function cellRows(batch: RecordBatch, columns: readonly string[]): CellRows {
     return { cell: cellReader(vector), type: String(vector.type) };
   });
   return Array.from({ length: batch.numRows }, (_, row) =>
-    readers.map(({ cell, type }) => toCell(cell(row), type)),
+    readers.map(({ cell, type }) => cellOf(cell(row), type)),
   );
+}
+
+function cellOf(value: unknown, type: string): Cell {
+  if (!isNested(value)) return toCell(value, type);
+  return { what: `a value of type ${type}`, value };
 }
 
 function unreadable(file: TableFile, why: string, cause?: unknown): Error {

@@ -1,5 +1,6 @@
 import type { DuckDBListValue } from '@duckdb/node-api';
 import { Failure } from '../../plan/failures.ts';
+import type { JsonValue } from '../../plan/json.ts';
 import { identifier, literal, duckDbReason, pathLiteral, queryRows } from './duckdb.ts';
 import {
   checkText,
@@ -9,7 +10,7 @@ import {
   linesOf,
   readPrefix,
 } from './text-file.ts';
-import { fileFailure, integerCell } from './table.ts';
+import { fileFailure, integerCell, jsonCell } from './table.ts';
 import type { Cell, CellRows, Table, TableFile } from './table.ts';
 
 /** DuckDB's names. */
@@ -149,11 +150,8 @@ function readJson(
 /** A cell of its JSON text. */
 function parseCell(json: string | null): Cell {
   if (json === null) return null;
-  if (json.startsWith('{')) return { what: 'an object' };
-  if (json.startsWith('[')) return { what: 'a list' };
   if (/^-?\d+$/.test(json)) return integerCell(BigInt(json));
-  const value = JSON.parse(json) as string | number | boolean;
-  return value;
+  return jsonCell(JSON.parse(json) as JsonValue);
 }
 
 async function explain(file: TableFile, layout: Layout, error: unknown): Promise<unknown> {

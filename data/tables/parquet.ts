@@ -1,5 +1,6 @@
-import type { DuckDBBlobValue } from '@duckdb/node-api';
+import type { DuckDBBlobValue, DuckDBListValue } from '@duckdb/node-api';
 import { Failure } from '../../plan/failures.ts';
+import type { JsonValue } from '../../plan/json.ts';
 import { decodeText } from '../exact-text.ts';
 import { duckDbReason, literal, pathLiteral, queryColumns, queryRows } from './duckdb.ts';
 import { fileFailure, parseClassNames, toCell } from './table.ts';
@@ -77,9 +78,7 @@ async function* scan(
 ): AsyncGenerator<CellRows> {
   const places = wanted.map((name) => columns.findIndex((column) => column.name === name));
   const types = places.map((place) => columns[place]?.type as string);
-  const selected = places.map((place, index) =>
-    types[index] === 'VARCHAR' ? `encode(c${place})` : `c${place}`,
-  );
+  const selected = places.map((place, index) => selection(`c${place}`, types[index] as string));
   const aliases = columns.map((_, place) => `c${place}`).join(', ');
   const sql = `SELECT ${selected.join(', ')} FROM ${readParquet(file)} AS file(${aliases})`;
   try {
@@ -92,10 +91,30 @@ async function* scan(
   }
 }
 
-/** Texts come as bytes. */
+const NESTED = /^(STRUCT|MAP)\(|\]$/;
+/** Lists of numbers come as they are: JSON has no word for a NaN. */
+const NUMBERS = /^(FLOAT|DOUBLE|U?(TINY|SMALL|BIG)?INT(EGER)?)\[\d*\]$/;
+
+/** Texts come as bytes, and what holds texts as the bytes of its JSON. */
+function selection(column: string, type: string): string {
+  if (type === 'VARCHAR') return `encode(${column})`;
+  return NESTED.test(type) && !NUMBERS.test(type) ? `encode(to_json(${column})::VARCHAR)` : column;
+}
+
 function cellOf(value: unknown, type: string): Cell {
-  const isText = type === 'VARCHAR' && value !== null;
-  return isText ? decodeText((value as DuckDBBlobValue).bytes) : toCell(value, type);
+  if (value === null) return null;
+  if (type === 'VARCHAR') return decodeText((value as DuckDBBlobValue).bytes);
+  if (!NESTED.test(type)) return toCell(value, type);
+  const what = `a value of type ${type}`;
+  if (NUMBERS.test(type)) {
+    return { what, value: (value as DuckDBListValue).items.map(plainNumber) };
+  }
+  const json = decodeText((value as DuckDBBlobValue).bytes);
+  return { what, value: JSON.parse(json) as JsonValue };
+}
+
+function plainNumber(item: unknown): number | null {
+  return item === null ? null : Number(item);
 }
 
 function unreadable(file: TableFile, error: unknown): Error {

@@ -1,5 +1,6 @@
 /** Tables as files hold them, before their columns have a meaning. */
 import { Failure } from '../../plan/failures.ts';
+import type { JsonValue } from '../../plan/json.ts';
 import { didYouMean, quotedList } from '../wording.ts';
 
 /** In the order in which a folder with several is searched. */
@@ -12,10 +13,19 @@ export interface TableFile {
   readonly display: string;
 }
 
+/** Where a cell stands, for messages. */
+export interface RowPlace {
+  readonly file: TableFile;
+  /** From 1, without a header. */
+  readonly row: number;
+}
+
 /** A value that is no text, number or truth value. */
 export interface OtherCell {
   /** What it is, with an article: `a list`. */
   readonly what: string;
+  /** A list or an object; undefined for what is neither. */
+  readonly value?: JsonValue;
 }
 
 /** One value as the file holds it; integers beyond 2^53 as bigint. */
@@ -32,7 +42,10 @@ export interface Table {
   readonly untyped: boolean;
   /** What may be wrong when a column is missing, and what to do. */
   readonly hint?: string | undefined;
-  /** Names of the classes of a column that Hugging Face's `datasets` wrote as a ClassLabel. */
+  /**
+   * Names of the classes of a column that Hugging Face's `datasets` wrote as a ClassLabel, or as a
+   * list of them.
+   */
   classNames(column: string): readonly string[] | undefined;
   /**
    * Reads columns, by their names in `columns`, in the order of the file.
@@ -74,6 +87,18 @@ export function describeCell(cell: Cell): string {
   return typeof cell === 'boolean' ? `${cell} (true or false)` : `${cell} (a number)`;
 }
 
+/** The items of a list as cells; undefined for what is no list. */
+export function itemsOf(cell: Cell): readonly Cell[] | undefined {
+  if (cell === null || typeof cell !== 'object') return undefined;
+  return Array.isArray(cell.value) ? cell.value.map(jsonCell) : undefined;
+}
+
+/** A value of JSON as a cell. */
+export function jsonCell(value: JsonValue): Cell {
+  if (value === null || typeof value !== 'object') return value;
+  return { what: Array.isArray(value) ? 'a list' : 'an object', value };
+}
+
 /** An integer as a number where that is exact. */
 export function integerCell(value: bigint): number | bigint {
   const number = Number(value);
@@ -94,15 +119,26 @@ export function toCell(value: unknown, type: string): Cell {
   }
 }
 
+/** What `datasets` says of a column, as far as classes go. */
+interface Feature {
+  readonly _type?: string;
+  readonly names?: string[];
+  /** Of a list: what its items are. */
+  readonly feature?: Feature;
+}
+
 /** ClassLabel names by column, of the value that `datasets` keeps under the key `huggingface`. */
 export function parseClassNames(metadata: string | undefined): ReadonlyMap<string, string[]> {
   const names = new Map<string, string[]>();
   if (metadata === undefined) return names;
   const parsed = JSON.parse(metadata) as {
-    info?: { features?: Record<string, { _type?: string; names?: string[] }> };
+    // Older versions write a list as a list of one feature.
+    info?: { features?: Record<string, Feature | readonly [Feature]> };
   };
-  for (const [column, feature] of Object.entries(parsed.info?.features ?? {})) {
-    if (feature._type === 'ClassLabel' && feature.names) names.set(column, feature.names);
+  for (const [column, found] of Object.entries(parsed.info?.features ?? {})) {
+    const [feature] = [found].flat() as [Feature];
+    const label = feature.feature ?? feature;
+    if (label._type === 'ClassLabel' && label.names) names.set(column, label.names);
   }
   return names;
 }

@@ -9,6 +9,7 @@ import { storeTest } from './temporary-store.ts';
 const LABELS = ['negative', 'neutral', 'positive'];
 
 /** More rows than a record batch holds, with text of one to four bytes a character. */
+const SHAPE = { content: 'text', labelKind: 'class', labels: LABELS } as const;
 const ROWS: readonly DatasetRow[] = Array.from({ length: 10_000 }, (_, index) => ({
   id: `row-${index}`,
   text: ['plain', 'é\u0000"\r\n\t', '日本語', '👩‍👩‍👧 🇫🇷', ''][index % 5] + String(index),
@@ -20,17 +21,17 @@ function* groupsOf(size: number): Iterable<readonly DatasetRow[]> {
 }
 
 storeTest('reads back every row exactly, whole or by index', async ({ store, folder }) => {
-  const digest = await writeDataset(store, { train: [ROWS] }, LABELS, { directory: folder });
+  const digest = await writeDataset(store, { train: [ROWS] }, SHAPE, { directory: folder });
   const split = await readSplit(store, digest);
 
   expect(split.name).toBe('train');
-  expect(split.labels).toEqual(LABELS);
+  expect(split.shape.labels).toEqual(LABELS);
   expect(split.length).toBe(ROWS.length);
   expect([...split.rows()]).toEqual(ROWS);
   expect([...split.select([9_999, 0, 4_096])]).toEqual([ROWS[9_999], ROWS[0], ROWS[4_096]]);
   expect(await readDatasetInfo(store, digest)).toEqual({
     splits: { train: 10_000 },
-    labels: LABELS,
+    ...SHAPE,
   });
 });
 
@@ -38,7 +39,7 @@ storeTest('writes the same bytes however the rows arrive', async ({ store, folde
   const digests = new Set<string>();
   for (const size of [1, 777, 10_000]) {
     const splits = { train: groupsOf(size) };
-    digests.add(await writeDataset(store, splits, LABELS, { directory: folder }));
+    digests.add(await writeDataset(store, splits, SHAPE, { directory: folder }));
   }
   const [digest] = digests;
   const manifest = await readManifest(store, digest as `sha256:${string}`, 'dataset');
@@ -59,7 +60,12 @@ storeTest('keeps a U+FEFF wherever it stands in a text or an id', async ({ store
     text: ['\uFEFFa', '\uFEFF', '\uFEFF\uFEFFb', 'c\uFEFF'][row % 4] as string,
     label: null,
   }));
-  const digest = await writeDataset(store, { train: [rows] }, null, { directory: folder });
+  const digest = await writeDataset(
+    store,
+    { train: [rows] },
+    { ...SHAPE, labelKind: null, labels: null },
+    { directory: folder },
+  );
   const split = await readSplit(store, digest);
 
   expect([...split.rows()]).toEqual(rows);
@@ -68,16 +74,21 @@ storeTest('keeps a U+FEFF wherever it stands in a text or an id', async ({ store
 
 storeTest('has no label column without labels', async ({ store, folder }) => {
   const rows = [{ id: 'a', text: 'some text', label: null }];
-  const digest = await writeDataset(store, { test: [rows] }, null, { directory: folder });
+  const digest = await writeDataset(
+    store,
+    { test: [rows] },
+    { ...SHAPE, labelKind: null, labels: null },
+    { directory: folder },
+  );
   const split = await readSplit(store, digest, 'test');
 
   expect([...split.rows()]).toEqual(rows);
-  expect(split.labels).toBeNull();
+  expect(split.shape.labels).toBeNull();
 });
 
 storeTest('asks which split when there are several', async ({ store, folder }) => {
   const splits = { train: [ROWS], test: [ROWS] };
-  const digest = await writeDataset(store, splits, LABELS, { directory: folder });
+  const digest = await writeDataset(store, splits, SHAPE, { directory: folder });
 
   await expect(readSplit(store, digest)).rejects.toMatchObject({
     type: 'InvalidInput',
@@ -91,11 +102,11 @@ storeTest('asks which split when there are several', async ({ store, folder }) =
 
 storeTest('refuses a split without rows or with an unfit name', async ({ store, folder }) => {
   const options = { directory: folder };
-  await expect(writeDataset(store, { train: [] }, LABELS, options)).rejects.toMatchObject({
+  await expect(writeDataset(store, { train: [] }, SHAPE, options)).rejects.toMatchObject({
     type: 'InvalidInput',
     message: 'the split "train" has no rows',
   });
-  await expect(writeDataset(store, { '../x': [ROWS] }, LABELS, options)).rejects.toMatchObject({
+  await expect(writeDataset(store, { '../x': [ROWS] }, SHAPE, options)).rejects.toMatchObject({
     type: 'InvalidInput',
     message: '"../x" cannot name a split: expected letters, digits and _, such as train',
   });
@@ -110,5 +121,5 @@ storeTest('stops with the reason of the signal', async ({ store, folder }) => {
     yield ROWS;
   }
   const options = { directory: folder, signal: controller.signal };
-  await expect(writeDataset(store, { train: groups() }, LABELS, options)).rejects.toBe(reason);
+  await expect(writeDataset(store, { train: groups() }, SHAPE, options)).rejects.toBe(reason);
 });

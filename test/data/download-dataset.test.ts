@@ -14,7 +14,7 @@ import { startHubServer } from '../servers/hub-server.ts';
 import { SHARED, sharedTest } from './shared-data.ts';
 import { storeTest } from './temporary-store.ts';
 
-const COLUMNS = { text: 'text', label: 'label' };
+const COLUMNS = { content: { text: 'text' }, label: 'label' };
 const CSV = 'text,label\ngood,positive\nbad,negative\n';
 
 async function download(
@@ -223,7 +223,7 @@ sharedTest('data/tweets.jsonl')(
 sharedTest('data/vader-tweets.tsv')('reads real tab-separated text', async ({ store, folder }) => {
   const tsv = await readFile(join(SHARED, 'data/vader-tweets.tsv'), 'utf8');
   await writeFile(join(folder, 'vader.tsv'), tsv);
-  const options = { text: 'text', id: 'id' };
+  const options = { content: { text: 'text' }, id: 'id' };
   const result = await download({ store, folder }, 'file:vader.tsv', options, {
     RETUNE_DATA_ROOT: folder,
   });

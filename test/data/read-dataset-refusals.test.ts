@@ -121,10 +121,10 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
       'file:a.tsv: row 1: "label" is "-1" (text), which stands for a withheld label: leave such a ' +
       'split out with splits, or number the classes from 0',
   },
-  'a label with a fraction': {
+  'a class with a fraction': {
     name: 'a.jsonl',
     content: '{"text": "x", "label": 0.5}\n',
-    options: LABEL,
+    options: { ...LABEL, labelKind: 'class' },
     message:
       'file:a.jsonl: row 1: "label" is 0.5 (a number), no class: expected an integer from 0, or a text',
   },
@@ -193,17 +193,17 @@ storeTest.for(SEPARATORS)('refuses %j in %s', async ([separator, name, hint], { 
 const FIXTURES: readonly (readonly [string, Partial<ReadOptions>, string])[] = [
   [
     'types.arrow',
-    { label: 'fraction' },
+    { label: 'fraction', labelKind: 'class' },
     'file:types.arrow: row 1: "fraction" is 0.5 (a number), no class: expected an integer from 0, or a text',
   ],
   [
     'types.parquet',
-    { text: 'bytes' },
+    { content: { text: 'bytes' } },
     'file:types.parquet: row 1: "bytes" is a value of type BLOB: expected a text',
   ],
   [
     'tweets.arrow',
-    { text: 'scores' },
+    { content: { text: 'scores' } },
     'file:tweets.arrow: row 1: "scores" is a value of type List<Int32>: expected a text',
   ],
   [
@@ -215,7 +215,7 @@ const FIXTURES: readonly (readonly [string, Partial<ReadOptions>, string])[] = [
   ['twice.parquet', {}, 'file:twice.parquet: it has 2 columns named "text": rename all but one'],
   [
     'case.parquet',
-    { text: 'TEXT' },
+    { content: { text: 'TEXT' } },
     'file:case.parquet: it has no column "TEXT" (text), only "Text", "text", "nested", "text_1"; did ' +
       'you mean "Text"?',
   ],

@@ -131,7 +131,7 @@ const TEXTS: readonly Reading[] = [
     what: 'another format than the name says',
     name: 'a.txt',
     content: '{"body": "a"}',
-    options: { format: 'jsonl', text: 'body' },
+    options: { format: 'jsonl', content: { text: 'body' } },
     rows: [['train-0', 'a', null]],
   },
 ];
@@ -176,7 +176,7 @@ test.each(['types.parquet', 'types.arrow'])('reads the types of %s', async (name
       ],
     },
   });
-  expect(await read({ train }, { text: 'large', label: 'flag' })).toEqual({
+  expect(await read({ train }, { content: { text: 'large' }, label: 'flag' })).toEqual({
     labels: ['false', 'true'],
     splits: {
       train: [
@@ -193,7 +193,7 @@ const MARKED = ['text', 'large', 'view', 'dictionary'].flatMap((text) =>
 );
 
 test.each(MARKED)('keeps each U+FEFF of %s in the column %s', async (name, text) => {
-  const { splits } = await read({ train: [fixture(name)] }, { text });
+  const { splits } = await read({ train: [fixture(name)] }, { content: { text } });
   expect(splits['train']).toEqual([
     ['train-0', '\uFEFFa', null],
     ['train-1', '', null],
@@ -205,7 +205,7 @@ test.each(MARKED)('keeps each U+FEFF of %s in the column %s', async (name, text)
 test('tells columns apart whose names differ in case alone', async () => {
   const { labels, splits } = await read(
     { train: [fixture('case.parquet')] },
-    { text: 'text', label: 'Text', id: 'text_1' },
+    { content: { text: 'text' }, label: 'Text', id: 'text_1' },
   );
   expect(labels).toEqual(['A']);
   expect(splits['train']).toEqual([['1', 'a', 0]]);

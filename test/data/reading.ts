@@ -2,27 +2,47 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import type { DatasetRow, DatasetShape, RowLabel } from '../../data/dataset.ts';
 import { readDataset } from '../../data/read-dataset.ts';
 import type { ReadOptions } from '../../data/read-dataset.ts';
 import type { TableFile } from '../../data/tables/table.ts';
 import { storeTest } from './temporary-store.ts';
 
-export type Row = readonly [id: string, text: string, label: number | null];
+export type Row = readonly [id: string, text: string, label: RowLabel];
 
 /** What a set of files reads as: label names, and the rows of each split. */
 export async function read(
   files: Readonly<Record<string, readonly TableFile[]>>,
   options: Partial<ReadOptions> = {},
 ): Promise<{ labels: readonly string[] | null; splits: Record<string, Row[]> }> {
-  const dataset = await readDataset(new Map(Object.entries(files)), { text: 'text', ...options });
-  const splits: Record<string, Row[]> = {};
+  const { shape, splits } = await readRows(files, options);
+  const rows = Object.entries(splits).map(([split, all]): [string, Row[]] => [
+    split,
+    all.map((row) => [row.id, textOf(row), row.label]),
+  ]);
+  return { labels: shape.labels, splits: Object.fromEntries(rows) };
+}
+
+/** What a set of files reads as, whole. */
+export async function readRows(
+  files: Readonly<Record<string, readonly TableFile[]>>,
+  options: Partial<ReadOptions> = {},
+): Promise<{ shape: DatasetShape; splits: Record<string, DatasetRow[]> }> {
+  const dataset = await readDataset(new Map(Object.entries(files)), {
+    content: { text: 'text' },
+    ...options,
+  });
+  const splits: Record<string, DatasetRow[]> = {};
   for (const [split, groups] of Object.entries(dataset.splits)) {
-    const rows: Row[] = (splits[split] = []);
-    for await (const group of groups) {
-      rows.push(...group.map(({ id, text, label }): Row => [id, text, label]));
-    }
+    const rows: DatasetRow[] = (splits[split] = []);
+    for await (const group of groups) rows.push(...group);
   }
-  return { labels: dataset.labels, splits };
+  return { shape: dataset.shape, splits };
+}
+
+function textOf(row: DatasetRow): string {
+  if ('text' in row) return row.text;
+  throw new Error(`row ${row.id} has no text`);
 }
 
 /** Writes a file, and names it as a person would. */
@@ -55,7 +75,7 @@ export function testRefusals(refusals: Readonly<Record<string, Refusal>>): void 
     'refuses %s',
     async ([, { name, content, options, message }], { folder }) => {
       const train = [await file(folder, name, content)];
-      await expect(read({ train }, options)).rejects.toMatchObject({
+      await expect(readRows({ train }, options)).rejects.toMatchObject({
         type: 'InvalidInput',
         message,
       });

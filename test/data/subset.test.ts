@@ -6,6 +6,7 @@ import type { SubsetSelection } from '../../data/subset.ts';
 import { storeTest } from './temporary-store.ts';
 
 const LABELS = ['no', 'yes'];
+const SHAPE = { content: 'text', labelKind: 'class', labels: LABELS } as const;
 const ROWS = Array.from({ length: 2_500 }, (_, index) => ({
   id: String(index),
   text: `text ${index}`,
@@ -26,12 +27,12 @@ const SELECTIONS: readonly (readonly [string, SubsetSelection, readonly number[]
 
 storeTest.for(SELECTIONS)('takes %s', async ([, selection, expected], { store, folder }) => {
   const options = { directory: folder };
-  const all = await writeDataset(store, { test: [ROWS] }, LABELS, options);
+  const all = await writeDataset(store, { test: [ROWS] }, SHAPE, options);
   const { dataset, rows } = await subsetDataset(store, all, selection, options);
   const split = await readSplit(store, dataset);
 
   expect([...split.rows()]).toEqual(expected.map((index) => ROWS[index]));
-  expect({ rows, name: split.name, labels: split.labels }).toEqual({
+  expect({ rows, name: split.name, labels: split.shape.labels }).toEqual({
     rows: expected.length,
     name: 'test',
     labels: LABELS,
@@ -61,7 +62,7 @@ const REFUSED: readonly (readonly [SubsetSelection, string])[] = [
 
 storeTest.for(REFUSED)('refuses %o', async ([selection, message], { store, folder }) => {
   const options = { directory: folder };
-  const all = await writeDataset(store, { test: [ROWS] }, LABELS, options);
+  const all = await writeDataset(store, { test: [ROWS] }, SHAPE, options);
 
   await expect(subsetDataset(store, all, selection, options)).rejects.toMatchObject({
     type: 'InvalidInput',

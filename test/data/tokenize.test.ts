@@ -54,6 +54,8 @@ async function putModel(
   return putArtifact(store, { type: 'model', metadata: {}, files: { ...files, ...more } });
 }
 
+const SHAPE = { content: 'text', labelKind: 'class', labels: ['a', 'b'] } as const;
+
 function rowsOf(texts: readonly string[]): readonly DatasetRow[] {
   return texts.map((text, row) => ({ id: `row-${row}`, text, label: row % 2 }));
 }
@@ -66,7 +68,7 @@ async function tokenize(
 ): Promise<{ result: Awaited<ReturnType<typeof tokenizeDataset>>; rows: TokenizedRows }> {
   const directory = join(folder, 'work');
   await mkdir(directory, { recursive: true });
-  const dataset = await writeDataset(store, { train: [rowsOf(texts)] }, ['a', 'b'], { directory });
+  const dataset = await writeDataset(store, { train: [rowsOf(texts)] }, SHAPE, { directory });
   const result = await tokenizeDataset(store, { dataset, tokenizer }, options, { directory });
   return {
     result,
@@ -99,6 +101,8 @@ storeTest.for(CUTS)(
     expect(truncated).toBeGreaterThan(10);
     expect(result).toEqual({
       dataset: result.dataset,
+      dropped: [],
+      mergedPrompts: 0,
       tokens: expected.reduce((sum, { cut }) => sum + cut.length, 0),
       truncated,
     });
@@ -166,6 +170,7 @@ storeTest.for(PADDINGS)(
       splits: { train: 1 },
       labels: ['a', 'b'],
       label_kind: 'class',
+      chat_template: null,
       pad_token: pad[0],
       pad_token_id: pad[1],
       max_length: 8,
@@ -272,7 +277,12 @@ storeTest('tokenizes every split, and says how far it is', async ({ store, folde
   const unlabelled = (all: readonly string[]): readonly DatasetRow[] =>
     rowsOf(all).map((row) => ({ ...row, label: null }));
   const splits = { train: [unlabelled(texts)], test: [unlabelled(['more text'])] };
-  const dataset = await writeDataset(store, splits, null, { directory: folder });
+  const dataset = await writeDataset(
+    store,
+    splits,
+    { ...SHAPE, labelKind: null, labels: null },
+    { directory: folder },
+  );
   const progress: TokenizeProgress[] = [];
   const options = { padToken: 'eos', maxLength: 8 };
   const { dataset: tokenized, tokens } = await tokenizeDataset(

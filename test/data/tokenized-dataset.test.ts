@@ -28,6 +28,7 @@ storeTest('reads tokens back as flat arrays', async ({ store, folder }) => {
     splits: { train: rows },
     labels: ['a', 'b', 'c'],
     label_kind: 'class' as const,
+    chat_template: null,
     pad_token: '<pad>',
     pad_token_id: 0,
     max_length: 7,

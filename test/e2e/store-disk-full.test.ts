@@ -20,7 +20,7 @@ import { temporaryFolder } from '../setup/folders.ts';
 import { startWorker } from '../setup/processes.ts';
 import { testSite, type TestSite } from '../setup/temporal.ts';
 import { forget, pipelineFile, submit, until } from './observed-run.ts';
-import { underWay } from './worker-death.ts';
+import { modelUnderWay } from './worker-death.ts';
 
 const REPORT =
   /^no space left .*: free some space on that disk.*, or set RETUNE_\w+ to a folder on a larger one$/;
@@ -126,7 +126,7 @@ test.skipIf(!canMount())(
     expect(kept).toBeGreaterThan(0);
 
     await until('the trained model', async () =>
-      (await underWay(home, 'model')).includes('model/history.jsonl') ? true : undefined,
+      (await modelUnderWay(home)).includes('history.jsonl') ? true : undefined,
     );
     // Stopped, so that none of it is in the store before the disk is full.
     process.kill(worker.pid, 'SIGSTOP');

@@ -35,14 +35,14 @@ export async function stopWorker(worker: TestProcess): Promise<void> {
   expect(seconds).toBeLessThan(HAND_OVER_SECONDS);
 }
 
-/** Paths below $RETUNE_HOME/work of what attempts have under way, such as `checkpoint/checkpoint-50`. */
-export async function underWay(home: string, part: 'checkpoint' | 'model'): Promise<string[]> {
+/** Names of the files that attempts have written of their models, below $RETUNE_HOME/work. */
+export async function modelUnderWay(home: string): Promise<string[]> {
   const root = join(home, 'work');
-  const paths: string[] = [];
+  const files: string[] = [];
   for (const attempt of await names(root)) {
-    for (const name of await names(join(root, attempt, part))) paths.push(`${part}/${name}`);
+    files.push(...(await names(join(root, attempt, 'model'))));
   }
-  return paths;
+  return files;
 }
 
 /** Digests of blobs that no artifact and no run of the store refers to. */

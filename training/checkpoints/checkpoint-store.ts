@@ -19,16 +19,17 @@ export interface PublishedCheckpoint {
   readonly step: number;
 }
 
-/** How many checkpoints of a training are kept: the newest, and one for when it is damaged. */
-const SAVE_TOTAL_LIMIT = 2;
 const SWAP_ATTEMPTS = 20;
 /** Longer than a checkpoint takes from its first blob in the store to its publication. */
 const UNFINISHED_MS = 15 * 60_000;
 export const CHECKPOINT_TYPE = 'checkpoint';
 
 const digestSchema = z.string().refine(isDigest) as unknown as z.ZodType<BlobDigest>;
+const entrySchema = z.object({ manifest: digestSchema, step: z.int().min(0) });
 const refSchema = z.object({
-  checkpoints: z.array(z.object({ manifest: digestSchema, step: z.int().min(0) })),
+  checkpoints: z.array(entrySchema),
+  /** Replaced by newer ones, but not yet deleted: what a killed writer leaves to the next. */
+  superseded: z.array(entrySchema).default([]),
   /** Blobs of a checkpoint that is being stored: what a killed writer leaves behind. */
   unfinished: z.array(z.object({ digest: digestSchema, announcedAt: z.number() })).default([]),
 });
@@ -47,9 +48,15 @@ export async function listCheckpoints(
   return contentOf(await store.getRef(checkpointRef(key))).checkpoints;
 }
 
+/** Blobs that were announced, of checkpoints that are not published. */
+export async function unfinishedBlobs(store: Store, key: string): Promise<readonly BlobDigest[]> {
+  const { unfinished } = contentOf(await store.getRef(checkpointRef(key)));
+  return unfinished.map(({ digest }) => digest);
+}
+
 function contentOf(ref: RefValue | undefined): TrainingRef {
   const parsed = refSchema.safeParse(ref?.value);
-  return parsed.success ? parsed.data : { checkpoints: [], unfinished: [] };
+  return parsed.success ? parsed.data : { checkpoints: [], superseded: [], unfinished: [] };
 }
 
 /** Notes a blob of a checkpoint before it is in the store. @see sweepUnfinished */
@@ -64,8 +71,8 @@ export async function announceBlob(store: Store, key: string, digest: BlobDigest
 }
 
 /**
- * Deletes what killed writers left behind of checkpoints that were never published. A writer that
- * lives may be of another run that trains the same: it gets the time to publish.
+ * Deletes what writers left behind of checkpoints that were never published, killed or abandoned. A
+ * writer that lives may be of another run that trains the same: it gets the time to publish.
  *
  * @param age of what is deleted, at least; 0 when nobody needs a checkpoint any more
  */
@@ -87,18 +94,16 @@ export async function sweepUnfinished(
   }));
 }
 
-/** @returns what the ref held before */
 async function changeRef(
   store: Store,
   key: string,
   change: (content: TrainingRef) => TrainingRef,
-): Promise<TrainingRef> {
+): Promise<void> {
   const ref = checkpointRef(key);
   for (let attempt = 0; attempt < SWAP_ATTEMPTS; attempt++) {
     const current = await store.getRef(ref);
-    const before = contentOf(current);
-    const value = change(before) as unknown as JsonValue;
-    if ((await store.swapRef(ref, current?.version, value)) !== undefined) return before;
+    const value = change(contentOf(current)) as unknown as JsonValue;
+    if ((await store.swapRef(ref, current?.version, value)) !== undefined) return;
   }
   throw new Failure(
     'Internal',
@@ -107,62 +112,81 @@ async function changeRef(
   );
 }
 
+export interface NewCheckpoint {
+  readonly step: number;
+  /** Its files are in the store. */
+  readonly manifest: ArtifactManifest;
+  /** Manifests that turned out to be damaged: they are superseded whatever their step. */
+  readonly rejected: ReadonlySet<ArtifactDigest>;
+  /** How many of the newest are kept, this one included. */
+  readonly saveTotalLimit: number;
+}
+
 /**
- * Stores a manifest whose files are in the store, makes it the training's newest checkpoint, and
- * deletes what only superseded ones refer to. Until the ref is swapped the older ones stand.
- *
- * @param rejected manifests that turned out to be damaged; they are superseded whatever their step
+ * Stores a checkpoint's manifest, makes it the training's newest, and deletes what only superseded
+ * ones refer to. Until the ref is swapped the older ones stand.
  */
 export async function publishCheckpoint(
   store: Store,
   key: string,
-  step: number,
-  manifest: ArtifactManifest,
-  rejected: ReadonlySet<ArtifactDigest>,
+  { step, manifest, rejected, saveTotalLimit }: NewCheckpoint,
 ): Promise<PublishedCheckpoint> {
   const json = canonicalJson(manifest as unknown as JsonValue);
   const announce = (blob: BlobDigest): Promise<void> => announceBlob(store, key, blob);
   const { digest } = await store.putBlob(new TextEncoder().encode(json), announce);
   const published = { manifest: digest, step };
   const stored = new Set([digest, ...manifest.files.map((file) => file.digest)]);
-  let kept: readonly PublishedCheckpoint[] = [];
-  const before = await changeRef(store, key, ({ checkpoints, unfinished }) => {
-    const others = checkpoints.filter(
-      (entry) => entry.manifest !== digest && !rejected.has(entry.manifest),
-    );
-    kept = [published, ...others].sort((a, b) => b.step - a.step).slice(0, SAVE_TOTAL_LIMIT);
+  await changeRef(store, key, ({ checkpoints, superseded, unfinished }) => {
+    const others = checkpoints.filter((entry) => entry.manifest !== digest);
+    const whole = others.filter((entry) => !rejected.has(entry.manifest));
+    const kept = [published, ...whole].sort((a, b) => b.step - a.step).slice(0, saveTotalLimit);
     return {
-      checkpoints: [...kept],
+      checkpoints: kept,
+      superseded: [...superseded, published, ...others].filter((entry) => !includes(kept, entry)),
       unfinished: unfinished.filter((blob) => !stored.has(blob.digest)),
     };
   });
-  await deleteSuperseded(store, kept, [published, ...before.checkpoints]);
+  await deleteSuperseded(store, key);
+  await sweepUnfinished(store, key);
   return published;
+}
+
+function includes(list: readonly PublishedCheckpoint[], entry: PublishedCheckpoint): boolean {
+  return list.some(({ manifest }) => manifest === entry.manifest);
 }
 
 /** Deletes all checkpoints of a training: after its model is stored. */
 export async function pruneCheckpoints(store: Store, key: string): Promise<void> {
+  if ((await store.getRef(checkpointRef(key))) === undefined) return;
+  await changeRef(store, key, ({ checkpoints, superseded, unfinished }) => {
+    return { checkpoints: [], superseded: [...superseded, ...checkpoints], unfinished };
+  });
   await sweepUnfinished(store, key, 0);
-  const known = await listCheckpoints(store, key);
+  await deleteSuperseded(store, key);
   await store.deleteRef(checkpointRef(key));
-  await deleteSuperseded(store, [], known);
 }
 
-async function deleteSuperseded(
-  store: Store,
-  kept: readonly PublishedCheckpoint[],
-  known: readonly PublishedCheckpoint[],
-): Promise<void> {
-  const keptDigests = new Set(kept.map((entry) => entry.manifest));
-  const superseded = known.filter((entry) => !keptDigests.has(entry.manifest));
+/**
+ * Deletes superseded checkpoints, but for blobs that one that is kept shares, or that is being
+ * stored. A manifest goes last: whoever is killed before leaves all to the next call.
+ */
+export async function deleteSuperseded(store: Store, key: string): Promise<void> {
+  const { checkpoints, superseded, unfinished } = contentOf(await store.getRef(checkpointRef(key)));
   if (superseded.length === 0) return;
-  const shared = await blobsOf(store, kept);
+  const spared = new Set([
+    ...(await blobsOf(store, checkpoints)),
+    ...unfinished.map(({ digest }) => digest),
+  ]);
   for (const { manifest } of superseded) {
     for (const digest of await filesOf(store, manifest)) {
-      if (!shared.has(digest)) await store.deleteBlob(digest);
+      if (!spared.has(digest)) await store.deleteBlob(digest);
     }
-    await store.deleteBlob(manifest);
+    if (!spared.has(manifest)) await store.deleteBlob(manifest);
   }
+  await changeRef(store, key, (content) => ({
+    ...content,
+    superseded: content.superseded.filter((entry) => !includes(superseded, entry)),
+  }));
 }
 
 /** Blobs of all these checkpoints, but their manifests. */

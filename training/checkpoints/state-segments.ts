@@ -1,93 +1,102 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
-import { diskFailure } from '../../data/disk-failure.ts';
 import { Failure } from '../../plan/failures.ts';
 import { errorCode } from '../../store/fs-files.ts';
-import type { TrainingState } from '../optimizers/training-state.ts';
+import { SAVED_REGIONS, type TrainingState } from '../optimizers/training-state.ts';
 
-const SAVED_REGIONS = ['parameters', 'firstMoments', 'secondMoments'] as const;
-
-/** Whole tensors that lie one after the other in a region: one blob of a checkpoint. */
+/** One blob of a checkpoint: a tensor's part of a region or a piece of it, or several small ones. */
 export interface StateSegment {
-  /** Name in the checkpoint's manifest. */
+  /** Name in the checkpoint's manifest; it begins with the region. */
   readonly path: string;
-  /** Their elements, in place. */
-  readonly data: Float32Array;
+  /** Their elements, in place, one part after the other. */
+  readonly parts: readonly Float32Array[];
+  readonly elements: number;
 }
 
-/** Segments end at the first tensor that reaches it; a larger tensor is a segment of its own. */
-const SEGMENT_ELEMENTS = 1 << 23;
-const PIECE_BYTES = 1 << 24;
+/** Shorter tensors share segments: a segment costs files and file syncs. */
+const OWN_SEGMENT_ELEMENTS = 1 << 18;
+/** 16 MiB: what is hashed at once keeps the event loop waiting. */
+const SEGMENT_ELEMENTS = 1 << 22;
+/** What is copied or read at once. */
+export const PIECE_BYTES = 1 << 22;
 
-/** Everything of a state that a checkpoint keeps, in pieces of tens of megabytes. */
+/** Everything of a state that a checkpoint keeps. A large tensor that did not change costs nothing. */
 export function stateSegments(state: TrainingState): readonly StateSegment[] {
-  return SAVED_REGIONS.flatMap((region) =>
-    state.shards.flatMap((shard, index) => {
-      const starts = [0];
-      for (const tensor of state.tensors) {
-        if (tensor.shard !== index) continue;
-        const end = tensor.offset + tensor.length;
-        if (end - (starts.at(-1) ?? 0) >= SEGMENT_ELEMENTS) starts.push(end);
-      }
-      return starts
-        .filter((start) => start < shard.elements)
-        .map((start, i) => ({
-          path: `${region}/${index}/${String(i).padStart(4, '0')}`,
-          data: new Float32Array(
-            shard.memory.buffer,
-            shard.regions[region] + start * Float32Array.BYTES_PER_ELEMENT,
-            (starts[i + 1] ?? shard.elements) - start,
+  return SAVED_REGIONS.flatMap((region) => {
+    const views = state.tensors.map((tensor) => state.view(region, tensor));
+    const own = views.flatMap((view, tensor) =>
+      view.length < OWN_SEGMENT_ELEMENTS
+        ? []
+        : piecesOf(view).map((piece, index) =>
+            segment(`${region}/${padded(tensor)}-${padded(index)}`, [piece]),
           ),
-        }));
-    }),
+    );
+    const small = views.filter(({ length }) => length > 0 && length < OWN_SEGMENT_ELEMENTS);
+    const shared = groupsOf(small).map((group, index) =>
+      segment(`${region}/small-${padded(index)}`, group),
+    );
+    return [...own, ...shared];
+  });
+}
+
+function piecesOf(view: Float32Array): readonly Float32Array[] {
+  return Array.from({ length: Math.ceil(view.length / SEGMENT_ELEMENTS) }, (_, index) =>
+    view.subarray(index * SEGMENT_ELEMENTS, (index + 1) * SEGMENT_ELEMENTS),
   );
 }
 
-/** Digest of the tensors and their places: equal layouts have equal segments. */
+/** Consecutive views, as many to a group as SEGMENT_ELEMENTS hold. */
+function groupsOf(views: readonly Float32Array[]): readonly (readonly Float32Array[])[] {
+  const groups: Float32Array[][] = [];
+  let elements = SEGMENT_ELEMENTS;
+  for (const view of views) {
+    if (elements + view.length > SEGMENT_ELEMENTS) {
+      groups.push([]);
+      elements = 0;
+    }
+    groups.at(-1)?.push(view);
+    elements += view.length;
+  }
+  return groups;
+}
+
+function segment(path: string, parts: readonly Float32Array[]): StateSegment {
+  return { path, parts, elements: parts.reduce((sum, { length }) => sum + length, 0) };
+}
+
+function padded(index: number): string {
+  return String(index).padStart(4, '0');
+}
+
+/** Digest of the optimizer, the tensors and their segments: states of equal layouts fit each other. */
 export function layoutDigest(state: TrainingState): string {
-  const places = state.tensors.map(({ name, shape, shard, offset }) => [
-    name,
-    shape,
-    shard,
-    offset,
-  ]);
-  return createHash('sha256').update(JSON.stringify(places)).digest('hex');
+  const tensors = state.tensors.map(({ name, shape }) => [name, shape]);
+  const segments = stateSegments(state).map(({ path, elements }) => [path, elements]);
+  const layout = JSON.stringify([state.optimizer, tensors, segments]);
+  return createHash('sha256').update(layout).digest('hex');
 }
 
 /**
- * First bytes of a segment's file. It names the training, so that no other training's checkpoint
+ * First bytes of a segment's blob. It names the training, so that no other training's checkpoint
  * shares its blobs: pruning one training's checkpoints leaves all others whole.
  */
-function segmentHeader(key: string): Uint8Array {
+export function segmentHeader(key: string): Uint8Array {
   const digest = createHash('sha256').update(key).digest('hex');
   return Buffer.from(`retune checkpoint segment, training ${digest}\n`.padEnd(128, ' '));
 }
 
-/** Copies a segment to a new file, without more memory. @throws DiskFull */
-export async function writeSegment(
-  path: string,
-  key: string,
-  segment: StateSegment,
-): Promise<void> {
-  try {
-    const file = await open(path, 'wx');
-    try {
-      await writeAll(file, segmentHeader(key));
-      const { buffer, byteOffset, byteLength } = segment.data;
-      for (let start = 0; start < byteLength; start += PIECE_BYTES) {
-        const length = Math.min(PIECE_BYTES, byteLength - start);
-        await writeAll(file, new Uint8Array(buffer, byteOffset + start, length));
-      }
-    } finally {
-      await file.close();
+/** A segment's elements as bytes, in order, a few at a time. */
+export function* segmentPieces({ parts }: StateSegment): Generator<Uint8Array> {
+  for (const { buffer, byteOffset, byteLength } of parts) {
+    for (let start = 0; start < byteLength; start += PIECE_BYTES) {
+      const length = Math.min(PIECE_BYTES, byteLength - start);
+      yield new Uint8Array(buffer, byteOffset + start, length);
     }
-  } catch (error) {
-    throw diskFailure(error, path);
   }
 }
 
 /**
- * Reads a segment's file back into its place.
+ * Reads the local file of a segment's blob back into its place.
  * @throws CorruptArtifact when it is not one, NotFound when it is gone
  */
 export async function readSegment(path: string, key: string, segment: StateSegment): Promise<void> {
@@ -97,15 +106,15 @@ export async function readSegment(path: string, key: string, segment: StateSegme
     const header = new Uint8Array(expected.byteLength);
     await readAll(file, header, 0);
     const { size } = await file.stat();
-    const isWhole = size === expected.byteLength + segment.data.byteLength;
+    const bytes = segment.elements * Float32Array.BYTES_PER_ELEMENT;
+    const isWhole = size === expected.byteLength + bytes;
     if (!isWhole || Buffer.compare(header, expected) !== 0) {
       throw new Failure('CorruptArtifact', `${path} is not the segment ${segment.path}`);
     }
-    const { buffer, byteOffset, byteLength } = segment.data;
-    for (let start = 0; start < byteLength; start += PIECE_BYTES) {
-      const length = Math.min(PIECE_BYTES, byteLength - start);
-      const piece = new Uint8Array(buffer, byteOffset + start, length);
-      await readAll(file, piece, expected.byteLength + start);
+    let position = expected.byteLength;
+    for (const piece of segmentPieces(segment)) {
+      await readAll(file, piece, position);
+      position += piece.byteLength;
     }
   } finally {
     await file.close();
@@ -118,12 +127,6 @@ async function openSegment(path: string, segment: StateSegment): Promise<FileHan
   } catch (cause) {
     if (errorCode(cause) !== 'ENOENT') throw cause;
     throw new Failure('NotFound', `${path}, the segment ${segment.path}, was deleted`, { cause });
-  }
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.byteLength;) {
-    done += (await file.write(bytes, done)).bytesWritten;
   }
 }
 

@@ -2,10 +2,26 @@ import { readFile } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import wabt from 'wabt';
 
-/** One call of an export of kernels.wat on one shard's memory. */
+const SOURCES = ['kernels.wat', 'adafactor.wat', 'adafactor-vectors.wat'] as const;
+
+/** An export of one of the sources. */
+type Kernel =
+  | 'accumulate'
+  | 'square_sum'
+  | 'adamw'
+  | 'sgd'
+  | 'sgd_momentum'
+  | 'adafactor_rows'
+  | 'adafactor_columns'
+  | 'adafactor_squares'
+  | 'adafactor_apply'
+  | 'adafactor_vector'
+  | 'adafactor_apply_vector';
+
+/** One call of a kernel on one shard's memory. */
 export interface KernelCall {
   readonly shard: number;
-  readonly kernel: 'adamw' | 'accumulate' | 'square_sum';
+  readonly kernel: Kernel;
   /** Byte offsets and counts as unsigned, scalars as float32. */
   readonly args: readonly number[];
 }
@@ -18,19 +34,20 @@ export interface KernelPool {
   close(): Promise<void>;
 }
 
-let compiled: Promise<WebAssembly.Module> | undefined;
+let compiled: Promise<readonly WebAssembly.Module[]> | undefined;
 
-/** kernels.wat as a module, compiled once a process. */
-function kernels(): Promise<WebAssembly.Module> {
-  return (compiled ??= compileKernels());
+/** The sources as modules, compiled once a process. */
+function kernels(): Promise<readonly WebAssembly.Module[]> {
+  return (compiled ??= Promise.all(SOURCES.map(compileKernels)));
 }
 
-async function compileKernels(): Promise<WebAssembly.Module> {
+async function compileKernels(name: string): Promise<WebAssembly.Module> {
   const [assembler, source] = await Promise.all([
     wabt(),
-    readFile(new URL('./kernels.wat', import.meta.url), 'utf8'),
+    readFile(new URL(`./${name}`, import.meta.url), 'utf8'),
   ]);
-  const parsed = assembler.parseWat('kernels.wat', source, { simd: true, threads: true });
+  const features = { simd: true, threads: true, bulk_memory: true };
+  const parsed = assembler.parseWat(name, source, features);
   try {
     return new WebAssembly.Module(parsed.toBinary({}).buffer);
   } finally {
@@ -43,12 +60,12 @@ export async function openKernelPool(
   memories: readonly WebAssembly.Memory[],
   threads: number,
 ): Promise<KernelPool> {
-  const module = await kernels();
+  const modules = await kernels();
   const workers = Array.from(
     { length: threads },
     () =>
       new Worker(new URL('./kernel-worker.mjs', import.meta.url), {
-        workerData: { module, memories },
+        workerData: { modules, memories },
         execArgv: [],
       }),
   );

@@ -53,6 +53,68 @@
         (local.set $gradient (i32.add (local.get $gradient) (i32.const 16)))
         (br $next))))
 
+  ;; One update of gradient descent with coupled weight decay:
+  ;;   p = p + step × (g × scale + decay × p)     (step = -lr)
+  ;; Source: torch.optim.sgd, _single_tensor_sgd.
+  (func (export "sgd")
+    (param $p i32) (param $gradient i32) (param $count i32)
+    (param $scale f32) (param $decay f32) (param $step f32)
+    (local $end i32) (local $x v128)
+    (local.set $end (i32.add (local.get $p) (i32.shl (local.get $count) (i32.const 2))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $p) (local.get $end)))
+        (local.set $x (v128.load (local.get $p)))
+        (v128.store
+          (local.get $p)
+          (f32x4.add
+            (local.get $x)
+            (f32x4.mul
+              (f32x4.splat (local.get $step))
+              (f32x4.add
+                (f32x4.mul (v128.load (local.get $gradient)) (f32x4.splat (local.get $scale)))
+                (f32x4.mul (f32x4.splat (local.get $decay)) (local.get $x))))))
+        (local.set $p (i32.add (local.get $p) (i32.const 16)))
+        (local.set $gradient (i32.add (local.get $gradient) (i32.const 16)))
+        (br $next))))
+
+  ;; The same with momentum:
+  ;;   g = gradient × scale + decay × p
+  ;;   b = momentum × b + fresh × g               (fresh = 1 - dampening, 1 in the first step)
+  ;;   p = p + step × (direct × g + inert × b)    (Nesterov: 1 and momentum; else 0 and 1)
+  (func (export "sgd_momentum")
+    (param $p i32) (param $b i32) (param $gradient i32) (param $count i32)
+    (param $scale f32) (param $decay f32) (param $momentum f32) (param $fresh f32)
+    (param $direct f32) (param $inert f32) (param $step f32)
+    (local $end i32) (local $x v128) (local $g v128) (local $b1 v128)
+    (local.set $end (i32.add (local.get $p) (i32.shl (local.get $count) (i32.const 2))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $p) (local.get $end)))
+        (local.set $x (v128.load (local.get $p)))
+        (local.set $g
+          (f32x4.add
+            (f32x4.mul (v128.load (local.get $gradient)) (f32x4.splat (local.get $scale)))
+            (f32x4.mul (f32x4.splat (local.get $decay)) (local.get $x))))
+        (local.set $b1
+          (f32x4.add
+            (f32x4.mul (v128.load (local.get $b)) (f32x4.splat (local.get $momentum)))
+            (f32x4.mul (f32x4.splat (local.get $fresh)) (local.get $g))))
+        (v128.store (local.get $b) (local.get $b1))
+        (v128.store
+          (local.get $p)
+          (f32x4.add
+            (local.get $x)
+            (f32x4.mul
+              (f32x4.splat (local.get $step))
+              (f32x4.add
+                (f32x4.mul (f32x4.splat (local.get $direct)) (local.get $g))
+                (f32x4.mul (f32x4.splat (local.get $inert)) (local.get $b1))))))
+        (local.set $p (i32.add (local.get $p) (i32.const 16)))
+        (local.set $b (i32.add (local.get $b) (i32.const 16)))
+        (local.set $gradient (i32.add (local.get $gradient) (i32.const 16)))
+        (br $next))))
+
   ;; total = total + part
   (func (export "accumulate") (param $total i32) (param $part i32) (param $count i32)
     (local $end i32)

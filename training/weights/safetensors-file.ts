@@ -27,6 +27,8 @@ export interface SafetensorsFile {
 
 /** Most bytes of one read or write. */
 const PIECE_BYTES = 1 << 24;
+/** Elements that are converted between two turns of the event loop, a few milliseconds. */
+const TURN_ELEMENTS = 1 << 19;
 
 /** Opens a file. @throws InvalidInput when it is truncated or not safetensors */
 export async function openSafetensors(path: string): Promise<SafetensorsFile> {
@@ -82,12 +84,12 @@ async function readTensor(
     return;
   }
   const toNumber = dtype === 'F16' ? float16ToNumber : bfloat16ToNumber;
-  const halves = new Uint16Array(Math.min(target.length, PIECE_BYTES / size));
+  const halves = new Uint16Array(Math.min(target.length, TURN_ELEMENTS));
   for (let first = 0; first < target.length; first += halves.length) {
     const piece = halves.subarray(0, target.length - first);
     const bytes = new Uint8Array(piece.buffer, 0, piece.byteLength);
     await readPieces(file, path, start + first * size, bytes);
-    for (const [i, half] of piece.entries()) target[first + i] = toNumber(half);
+    for (let i = 0; i < piece.length; i++) target[first + i] = toNumber(piece[i] ?? 0);
   }
 }
 

@@ -25,9 +25,14 @@ async function putSegment(store: Store, key: string, text: string): Promise<Arti
   return { path: text, ...blob };
 }
 
-async function publish(store: Store, step: number, files: readonly ArtifactFile[]): Promise<void> {
+async function publish(
+  store: Store,
+  step: number,
+  files: readonly ArtifactFile[],
+  saveTotalLimit = 2,
+): Promise<void> {
   const manifest = { type: CHECKPOINT_TYPE, metadata: { step }, files };
-  await publishCheckpoint(store, 'key', step, manifest, new Set());
+  await publishCheckpoint(store, 'key', { step, manifest, saveTotalLimit, rejected: new Set() });
 }
 
 async function present(store: Store, files: readonly ArtifactFile[]): Promise<readonly string[]> {
@@ -62,4 +67,16 @@ test('with the last checkpoint goes what was never published', async () => {
   await pruneCheckpoints(store, 'key');
   expect(await present(store, files)).toEqual([]);
   expect(await store.getRef('checkpoints/key')).toBeUndefined();
+});
+
+test.each([1, 2, 3])('of six checkpoints the newest %i are kept', async (saveTotalLimit) => {
+  const store = await temporaryStore();
+  const files: ArtifactFile[] = [];
+  for (const step of [1, 2, 3, 4, 5, 6]) {
+    files.push(await putSegment(store, 'key', `step ${step}`));
+    await publish(store, step, files.slice(-1), saveTotalLimit);
+  }
+  const kept = [6, 5, 4].slice(0, saveTotalLimit);
+  expect((await listCheckpoints(store, 'key')).map(({ step }) => step)).toEqual(kept);
+  expect(await present(store, files)).toEqual(kept.toReversed().map((step) => `step ${step}`));
 });

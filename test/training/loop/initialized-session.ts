@@ -18,7 +18,7 @@ export async function initializedSession(
   const trainable = chooseTrainable(model, options);
   const session = await openTrainingSession({
     ...{ runtime: loadRuntime(), model, trainable, limits, threads },
-    optimizer: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
+    optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
     labelSmoothing: 0,
     padTokenId: 0,
   });

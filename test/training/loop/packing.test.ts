@@ -4,22 +4,22 @@ import { MersenneTwister } from '../../../training/random/mersenne-twister.ts';
 
 test.each([
   {
-    what: 'a small batch in one row without padding',
+    what: 'a small batch in rows of little padding and little attention',
     lengths: [28, 20, 35, 29],
     limits: { tokensPerPass: 1024, tokensPerRow: 256 },
-    shapes: [[1, 112]],
+    shapes: [[2, 57]],
   },
   {
-    what: 'the longest first, each into the shortest row, in one row more where one is too long',
+    what: 'a few short ones in one row without padding',
+    lengths: [3, 6, 5],
+    limits: { tokensPerPass: 1024, tokensPerRow: 256 },
+    shapes: [[1, 14]],
+  },
+  {
+    what: 'the longest first, each where it fits first',
     lengths: [3, 6, 5, 4, 2],
     limits: { tokensPerPass: 100, tokensPerRow: 10 },
-    shapes: [[3, 7]],
-  },
-  {
-    what: 'what is a little more than a row in two rows of equal length',
-    lengths: [100, 60, 60, 40, 20],
-    limits: { tokensPerPass: 1024, tokensPerRow: 256 },
-    shapes: [[2, 140]],
+    shapes: [[2, 10]],
   },
   {
     what: 'as few passes as the budget allows',

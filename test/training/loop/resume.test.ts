@@ -41,8 +41,7 @@ async function attempt(
     events.push(event);
     if (event.kind === 'step' && event.step === stopAt) controller.abort(reason);
   };
-  const directory = join(folder, 'copies');
-  const checkpoints = { store, key, directory, everySeconds: 1000, everySteps };
+  const checkpoints = { store, key, everySeconds: 1000, everySteps };
   try {
     const signal = controller.signal;
     const result = await train({ ...input, checkpoints, signal, threads, onEvent });
@@ -143,7 +142,12 @@ test("pruning a training's checkpoints deletes all it wrote, and nothing of anot
   expect(await listCheckpoints(store, 'pruned')).toEqual([]);
 });
 
-test('a full or missing disk for the copies fails the training, and says so', async () => {
-  const checkpoints = { store, key: 'full', directory: '/dev/null/copies', everySeconds: 0 };
-  await expect(train({ ...input, checkpoints })).rejects.toThrow('ENOTDIR');
+test('a store that is gone fails the training, and says so', async () => {
+  const root = join(folder, 'gone');
+  const gone = await openStore(`file:${root}`);
+  await rm(root, { recursive: true });
+  const checkpoints = { store: gone, key: 'gone', everySeconds: 1000 };
+  await expect(train({ ...input, checkpoints })).rejects.toThrow(
+    `the store ${root} is gone (ENOENT): bring its folder back, or set RETUNE_STORE to another and start all workers again`,
+  );
 });

@@ -1,0 +1,219 @@
+// How fast is training beside torch and Trainer? Both sides take turns in one run; medians of 5.
+//
+//   node setup/exec.mjs bench/training.ts [--part shapes|jobs|evaluation]
+//
+// shapes: whole optimizer steps of GPT-2 124M on equal shapes, against torch's faster attention.
+// jobs: real tweets, dropout, clipping; against Trainer with dynamic padding and the fastest split
+// of the same effective batch. evaluation: 1,000 tweets, both at their best batch.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { machine, peerPython, sharedFolder } from './environment.ts';
+import { median, Peer } from './peers/turns.ts';
+import { readRows } from './rows.ts';
+
+const PARTS = ['shapes', 'jobs', 'evaluation'] as const;
+const TURNS = 5;
+const { values } = parseArgs({ options: { part: { type: 'string', multiple: true } } });
+const parts = values.part ?? PARTS;
+const python = peerPython();
+const shared = sharedFolder();
+const threads = availableParallelism();
+const folder = await mkdtemp(join(tmpdir(), 'retune-bench-'));
+const report: string[] = [];
+
+function peer(name: string): string {
+  return join(import.meta.dirname, 'peers', name);
+}
+
+function retunePeer(name: string, args: readonly string[]): Peer {
+  return new Peer(process.execPath, ['--import', 'tsx', peer(name), ...args]);
+}
+
+/** Lets the sides take turns. @returns the median of each one's medians of a turn, in seconds */
+async function compare(sides: readonly Peer[]): Promise<readonly number[]> {
+  for (const side of sides) await side.untilWaiting();
+  // The first turn warms up.
+  for (const side of sides) await side.turn();
+  const medians: number[][] = sides.map(() => []);
+  for (let turn = 0; turn < TURNS; turn++) {
+    for (const [i, side] of sides.entries()) medians[i]?.push(median(await side.turn()));
+  }
+  for (const side of sides) await side.end();
+  return medians.map(median);
+}
+
+function milliseconds(seconds: number | undefined): string {
+  return `${Math.round(1000 * (seconds ?? NaN))} ms`;
+}
+
+function say(line: string): void {
+  report.push(line);
+  console.log(line);
+}
+
+async function compareShapes(): Promise<void> {
+  say('| batch x tokens | Retune | torch sdpa | torch eager | times faster | asked |');
+  say('| --- | --- | --- | --- | --- | --- |');
+  for (const [batch, tokens, asked] of [
+    [1, 64, 1.5],
+    [8, 64, 1],
+    [8, 128, 1],
+  ] as const) {
+    const pace = batch === 1 ? 4 : 2;
+    const numbers = [batch, tokens].map(String);
+    const torch = (attention: string): Peer =>
+      new Peer(python, [peer('steps.py'), ...numbers, attention, `${pace}`, `${threads}`]);
+    const ours = retunePeer('retune-steps.ts', [...numbers, `${pace}`, `${threads}`]);
+    const [mine = NaN, sdpa = NaN, eager = NaN] = await compare([
+      ours,
+      torch('sdpa'),
+      torch('eager'),
+    ]);
+    const ratio = Math.min(sdpa, eager) / mine;
+    const cells = [`${batch} x ${tokens}`, ...[mine, sdpa, eager].map(milliseconds)];
+    say(`| ${[...cells, ratio.toFixed(2), asked.toFixed(1)].join(' | ')} |`);
+  }
+}
+
+interface JobCase {
+  readonly name: string;
+  readonly model: string;
+  readonly pad: number;
+  /** Of one optimizer step. */
+  readonly effective: number;
+  /** Trainer's ways to split it: batch, accumulation and what texts are padded to. */
+  readonly splits: readonly (readonly [number, number, number | null])[];
+  readonly asked: number;
+}
+
+const JOBS: readonly JobCase[] = [
+  {
+    ...{ name: 'GPT-2 124M, effective batch 4', model: 'gpt2', pad: 50256, effective: 4 },
+    splits: [
+      [4, 1, null],
+      [2, 2, null],
+      [1, 4, null],
+      [1, 4, 128],
+    ],
+    asked: 1.3,
+  },
+  {
+    ...{ name: 'GPT-2 124M, effective batch 8', model: 'gpt2', pad: 50256, effective: 8 },
+    splits: [
+      [8, 1, null],
+      [4, 2, null],
+    ],
+    asked: 1.3,
+  },
+  {
+    ...{ name: 'MiniLM, effective batch 8', model: 'all-MiniLM-L6-v2', pad: 0, effective: 8 },
+    splits: [
+      [8, 1, null],
+      [4, 2, null],
+    ],
+    asked: 2,
+  },
+];
+
+async function json(name: string, value: unknown): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, JSON.stringify(value));
+  return path;
+}
+
+async function compareJobs(): Promise<void> {
+  say('| job | Retune | Trainer, by batch x accumulation | times faster | asked |');
+  say('| --- | --- | --- | --- | --- |');
+  for (const job of JOBS) {
+    const { base, rows } = await jobFiles(job);
+    const side = async (
+      batch: number,
+      accumulation: number,
+      width: number | null,
+    ): Promise<string> => {
+      const args = {
+        ...{ per_device_train_batch_size: batch, gradient_accumulation_steps: accumulation },
+        ...{ max_steps: 10_000, logging_steps: 10_000 },
+      };
+      const name = `${batch}-${accumulation}-${width}`;
+      return json(`${name}.json`, {
+        ...{ command: 'train', model: base, rows, pad: job.pad, threads, width, args, pace: 6 },
+        ...{ output: join(folder, `output-${name}`), result: join(folder, 'result.json') },
+      });
+    };
+    const ours = retunePeer('retune.ts', [await side(job.effective, 1, null)]);
+    const theirs: Peer[] = [];
+    for (const split of job.splits) {
+      theirs.push(new Peer(python, [peer('trainer.py'), await side(...split)]));
+    }
+    const [mine = NaN, ...others] = await compare([ours, ...theirs]);
+    const fastest = Math.min(...others.filter((_, i) => job.splits[i]?.[2] === null));
+    const named = job.splits.map(([batch, accumulation, width], i) => {
+      const padding = width === null ? '' : `, padded to ${width}`;
+      return `${batch} x ${accumulation}${padding}: ${milliseconds(others[i])}`;
+    });
+    const cells = [job.name, milliseconds(mine), named.join('; '), (fastest / mine).toFixed(2)];
+    say(`| ${[...cells, job.asked.toFixed(1)].join(' | ')} |`);
+  }
+}
+
+/** A model that both sides begin with, and the rows of the tweets for it. */
+async function jobFiles(job: JobCase): Promise<{ readonly base: string; readonly rows: string }> {
+  const source = join(shared, 'models', job.model);
+  const base = join(folder, job.model);
+  const init = { command: 'init', base: source, folder: base, labels: 3, seed: 1 };
+  execFileSync(python, [peer('trainer.py'), await json('init.json', init)], { stdio: 'ignore' });
+  const all = await readRows(join(shared, 'data', 'tweets.jsonl'), source, 128);
+  return { base, rows: await json('rows.json', all) };
+}
+
+async function compareEvaluation(): Promise<void> {
+  say('| evaluation of 1,000 tweets | Retune | Trainer, by batch | times faster | asked |');
+  say('| --- | --- | --- | --- | --- |');
+  for (const job of JOBS.slice(1)) {
+    const { base, rows } = await jobFiles(job);
+    const all = JSON.parse(await readFile(rows, 'utf8')) as unknown[];
+    const heldOut = await json('held-out.json', all.slice(1000));
+    const seconds = async (command: string, prefix: readonly string[], eval_batch: number) => {
+      const result = join(folder, 'result.json');
+      const whole = {
+        ...{
+          command: 'train',
+          model: base,
+          rows,
+          pad: job.pad,
+          threads,
+          held_out: heldOut,
+          result,
+        },
+        ...{ eval_batch, args: { max_steps: 1 }, output: join(folder, 'output') },
+      };
+      execFileSync(command, [...prefix, await json('evaluation.json', whole)], { stdio: 'ignore' });
+      const read = JSON.parse(await readFile(result, 'utf8')) as { eval_seconds: number };
+      return read.eval_seconds;
+    };
+    const batches = [8, 32, 64];
+    const mine: number[] = [];
+    const theirs: number[][] = batches.map(() => []);
+    for (let turn = 0; turn < TURNS; turn++) {
+      mine.push(await seconds(process.execPath, ['--import', 'tsx', peer('retune.ts')], 0));
+      for (const [i, batch] of batches.entries()) {
+        theirs[i]?.push(await seconds(python, [peer('trainer.py')], batch));
+      }
+    }
+    const medians = theirs.map(median);
+    const named = batches.map((batch, i) => `${batch}: ${(medians[i] ?? NaN).toFixed(1)} s`);
+    const ratio = Math.min(...medians) / median(mine);
+    const cells = [job.model, `${median(mine).toFixed(1)} s`, named.join('; '), ratio.toFixed(2)];
+    say(`| ${[...cells, '1.5'].join(' | ')} |`);
+  }
+}
+
+if (parts.includes('shapes')) await compareShapes();
+if (parts.includes('jobs')) await compareJobs();
+if (parts.includes('evaluation')) await compareEvaluation();
+await rm(folder, { recursive: true });
+console.log(`\n${machine(python)}\n\n${report.join('\n')}`);
