@@ -8,7 +8,12 @@ import { putArtifact } from '../store/artifacts.ts';
 import { defineModel } from '../training/model.ts';
 import { runJob } from '../training/process.ts';
 import { readConfig } from '../training/weights/model-files.ts';
-import { expectedAnswers, scoredAnswers, type ScoredAnswers } from './evaluation-answers.ts';
+import {
+  checkMetrics,
+  expectedAnswers,
+  scoredAnswers,
+  type ScoredAnswers,
+} from './evaluation-answers.ts';
 import type { EvaluateInputs } from './evaluate.ts';
 import type { StepContext } from './step-context.ts';
 import { openModel, openTokenized, requireTokenizerOf } from './tokenized-input.ts';
@@ -37,6 +42,7 @@ export async function runEvaluation(
   const { labels, padTokenId } = await readClassifier(modelFiles['config.json'] ?? '');
   const rows = await readTokenizedSplit(file);
   const model = defineModel(await readConfig(modelFiles));
+  checkMetrics(model, inputs.metrics ?? []);
   const expected = expectedAnswers(model, { rows, datasetLabels: info.labels, labels });
   const answers = await runJob(
     {
@@ -77,13 +83,6 @@ function wantedMetrics(
   const loss = scores['loss'] ?? NaN;
   if (!Number.isFinite(loss)) throw notNumbers(loss);
   const names: readonly string[] = wanted ?? Object.keys(scores);
-  const missing = names.find((name) => scores[name] === undefined);
-  if (missing !== undefined) {
-    throw new Failure(
-      'InvalidInput',
-      `metrics: this model has no ${missing}; its scores are ${Object.keys(scores).join(', ')}`,
-    );
-  }
   const chosen = Object.fromEntries(names.map((name) => [name, scores[name] ?? NaN]));
   return { ...chosen, ...facts };
 }
