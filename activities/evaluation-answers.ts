@@ -28,8 +28,25 @@ export interface ScoredAnswers {
   readonly predictions: readonly JsonObject[];
 }
 
+/** Scores that there are, by what a model answers. */
+const SCORES = {
+  'causal-lm': ['loss', 'perplexity'],
+  single_label_classification: ['accuracy', 'f1_macro', 'f1_weighted', 'loss'],
+  multi_label_classification: ['accuracy', 'f1_micro', 'loss'],
+  regression: ['mse', 'mae', 'loss'],
+} as const;
+
 /** What a model is asked for. */
 type Question = Pick<ModelDefinition, 'task' | 'problemType' | 'classes'>;
+
+/** @throws InvalidInput for a score that is none of the model's */
+export function checkMetrics(model: Question, wanted: readonly string[]): void {
+  const names: readonly string[] =
+    SCORES[model.task === 'causal-lm' ? model.task : model.problemType];
+  const missing = wanted.find((name) => !names.includes(name));
+  if (missing === undefined) return;
+  throw invalid(`metrics: this model has no ${missing}; its scores are ${names.join(', ')}`);
+}
 
 /**
  * The right answers of the rows, in terms of the model.
@@ -44,10 +61,7 @@ export function expectedAnswers(model: Question, input: AnsweredRows): ExpectedA
     case 'multi_label_classification':
       return { labels: null, values: expectedMultiLabels(rows, datasetLabels, labels) };
     case 'regression':
-      if (rows.values !== null && rows.valuesPerRow === model.classes) {
-        return { labels: null, values: rows.values };
-      }
-      throw noAnswers('numbers to compare with', 'number');
+      return { labels: null, values: expectedNumbers(rows, model.classes) };
   }
 }
 
@@ -144,10 +158,14 @@ function expectedClasses(
   labels: readonly string[],
 ): Int32Array {
   if (rows.labels === null || datasetLabels === null) {
-    throw new Failure(
-      'InvalidInput',
-      "dataset has no labels to compare with: name the label column in download-dataset's `label`",
-    );
+    throw rows.values === null
+      ? invalid(
+          "dataset has no labels to compare with: name the label column in download-dataset's `label`",
+        )
+      : invalid(
+          'dataset has several classes or numbers a row, and the model tells one class: give ' +
+            'download-dataset a label column and label_kind: class',
+        );
   }
   const classes = datasetLabels.map((name) => labels.indexOf(name));
   return rows.labels.map((label, row) => {
@@ -164,7 +182,7 @@ function expectedMultiLabels(
   labels: readonly string[],
 ): Float32Array {
   if (rows.values === null || datasetLabels === null) {
-    throw noAnswers('lists of labels to compare with', 'classes');
+    throw noAnswers('lists of classes', 'classes');
   }
   const [from, to] = [datasetLabels.length, labels.length];
   const expected = new Float32Array(rows.ids.length * to);
@@ -178,11 +196,24 @@ function expectedMultiLabels(
   return expected;
 }
 
+/** [N, the model's targets] */
+function expectedNumbers(rows: TokenizedRows, targets: number): Float32Array {
+  if (rows.values === null) throw noAnswers('numbers', 'number');
+  if (rows.valuesPerRow === targets) return rows.values;
+  throw invalid(
+    `dataset has ${counted(rows.valuesPerRow)} a row, and the model answers ${counted(targets)}: ` +
+      "name the columns that it was trained on in download-dataset's `label`",
+  );
+}
+
+function counted(numbers: number): string {
+  return numbers === 1 ? '1 number' : `${numbers} numbers`;
+}
+
 function noAnswers(what: string, kind: string): Failure {
-  return new Failure(
-    'InvalidInput',
-    `dataset has no ${what}, as the model answers them: give download-dataset a label column of ` +
-      `label_kind: ${kind}`,
+  return invalid(
+    `dataset has no ${what} to compare the model's answers with: give download-dataset a label ` +
+      `column and label_kind: ${kind}`,
   );
 }
 
@@ -192,10 +223,13 @@ function unknownLabel(
   label: string,
   labels: readonly string[],
 ): Failure {
-  return new Failure(
-    'InvalidInput',
+  return invalid(
     `row ${rows.ids[row] ?? row} has the label '${label}', which the model does not know (it knows ` +
       `${labels.join(', ')}): evaluate on rows with the labels it was trained on, or name its ` +
       "classes by id2label in download-model's `config`",
   );
+}
+
+function invalid(message: string): Failure {
+  return new Failure('InvalidInput', message);
 }

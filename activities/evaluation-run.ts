@@ -7,7 +7,12 @@ import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { openModel as openModelFiles } from '../training/open-model.ts';
 import { runJob } from '../training/process.ts';
-import { expectedAnswers, scoredAnswers, type ScoredAnswers } from './evaluation-answers.ts';
+import {
+  checkMetrics,
+  expectedAnswers,
+  scoredAnswers,
+  type ScoredAnswers,
+} from './evaluation-answers.ts';
 import type { EvaluateInputs } from './evaluate.ts';
 import type { StepContext } from './step-context.ts';
 import { openModel, openTokenized, requireTokenizerOf } from './tokenized-input.ts';
@@ -36,6 +41,7 @@ export async function runEvaluation(
   const { labels, padTokenId } = await readClassifier(modelFiles['config.json'] ?? '');
   const rows = await readTokenizedSplit(file);
   const { model } = await openModelFiles(modelFiles);
+  checkMetrics(model, inputs.metrics ?? []);
   const expected = expectedAnswers(model, { rows, datasetLabels: info.labels, labels });
   const answers = await runJob(
     {
@@ -76,13 +82,6 @@ function wantedMetrics(
   const loss = scores['loss'] ?? NaN;
   if (!Number.isFinite(loss)) throw notNumbers(loss);
   const names: readonly string[] = wanted ?? Object.keys(scores);
-  const missing = names.find((name) => scores[name] === undefined);
-  if (missing !== undefined) {
-    throw new Failure(
-      'InvalidInput',
-      `metrics: this model has no ${missing}; its scores are ${Object.keys(scores).join(', ')}`,
-    );
-  }
   const chosen = Object.fromEntries(names.map((name) => [name, scores[name] ?? NaN]));
   return { ...chosen, ...facts };
 }

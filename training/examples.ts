@@ -19,11 +19,21 @@ export interface RowRequirements {
 export function checkRows(rows: TokenizedRows, requirements: RowRequirements): void {
   const { name, model, needsAnswers } = requirements;
   if (rows.ids.length === 0) throw invalid(`${name} has no rows; expected at least 1`);
+  checkPadToken(requirements);
   for (const row of rows.ids.keys()) checkRow(rows, row, requirements);
   if (!needsAnswers) return;
   if (model.task === 'causal-lm') checkPredictedTokens(rows, name);
   else if (model.valuesWidth === undefined) checkLabels(rows, name, model);
   else checkValues(rows, name, model);
+}
+
+/** The trained model has the pad token of its rows. */
+function checkPadToken({ name, model, padTokenId }: RowRequirements): void {
+  if (!model.hasPadPositions || padTokenId === model.padTokenId) return;
+  throw invalid(
+    `${name} was tokenized with the pad token ${padTokenId}, and the model counts positions from ` +
+      `its own, ${model.padTokenId}; give tokenize no pad_token, or the token of that id`,
+  );
 }
 
 function checkLabels(rows: TokenizedRows, name: string, model: ModelDefinition): void {

@@ -56,6 +56,8 @@ export interface ModelDefinition {
   readonly padTokenId: number | null;
   /** The graph of an .onnx file, which the model then is; it takes one example a row. */
   readonly imported?: ImportedClassifier;
+  /** Whether rows must have the model's own pad token, as its positions are counted from it. */
+  readonly hasPadPositions?: true;
   readonly layers: number;
   /** Which layer a parameter belongs to, from 0; undefined for embeddings and the like. */
   readonly layerOf: (parameter: string) => number | undefined;
@@ -81,7 +83,7 @@ export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): Model
   const parts: ModelParts = { transformer, head, problemType };
   const parameters = [...transformer.parameters, ...head.parameters];
   const headNames = head.parameters.map(({ name }) => name);
-  const products = weightProducts(parameters);
+  const products = weightProducts([...parameters, ...(head.tied ?? [])]);
   return {
     ...{ task, problemType, classes, parameters },
     architecture: head.architecture,
@@ -93,6 +95,7 @@ export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): Model
     vocabulary: transformer.vocabulary,
     positions: transformer.positions,
     padTokenId: transformer.padTokenId,
+    ...(transformer.hasPadPositions && { hasPadPositions: true }),
     layers: transformer.layers,
     layerOf: transformer.layerOf,
     pooledPosition: transformer.pooledPosition,
@@ -105,7 +108,7 @@ export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): Model
 }
 
 /** What the classes that a config.json names were made for. */
-export function taskOf(json: ConfigJson): Task {
+function taskOf(json: ConfigJson): Task {
   const architectures = json['architectures'];
   const [first] = Array.isArray(architectures) ? (architectures as readonly unknown[]) : [];
   return /(LMHeadModel|ForCausalLM)$/.test(String(first)) ? 'causal-lm' : 'text-classification';

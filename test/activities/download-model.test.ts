@@ -58,7 +58,9 @@ async function configOf(model: JsonValue | undefined): Promise<JsonObject> {
 }
 
 function without(values: NamedValues, names: readonly string[]): [string, Float32Array][] {
-  return [...values].filter(([name]) => !names.includes(name)).toSorted();
+  return [...values]
+    .filter(([name]) => !names.includes(name))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
 
 describe('config of each architecture', () => {

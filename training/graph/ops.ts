@@ -94,6 +94,11 @@ export function cast(x: Value, dtype: DataType): Value {
   return single('Cast', [x], { to: int(DATA_TYPE_NUMBERS[dtype]) });
 }
 
+/** The same numbers, toward which no gradient flows: Cast passes none on. */
+export function stopGradient(x: Value): Value {
+  return single('Cast', [x], { to: int(DATA_TYPE_NUMBERS[x.dtype]) });
+}
+
 /** Matrix product over the last two axes; the axes before them broadcast. */
 export const matMul = (a: Value, b: Value): Value => single('MatMul', [a, b]);
 

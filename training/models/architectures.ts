@@ -18,7 +18,7 @@ const ARCHITECTURES = {
 
 export type ModelType = keyof typeof ARCHITECTURES;
 
-export const MODEL_TYPES = Object.keys(ARCHITECTURES) as readonly ModelType[];
+const MODEL_TYPES = Object.keys(ARCHITECTURES) as readonly ModelType[];
 
 /**
  * The architecture of a parsed config.json; GPT-2 where it does not say.

@@ -11,6 +11,7 @@ import {
   linear,
   splitHeads,
   type ModelScope,
+  type PackedRows,
 } from './layers.ts';
 import type { ParameterSpec } from './model-graph.ts';
 import { layerNormParameters, linearParameters, normal, weight } from './parameters.ts';
@@ -19,11 +20,13 @@ import { layerNormParameters, linearParameters, normal, weight } from './paramet
 // Source: Hugging Face transformers 5.x, modeling_bert.py and modeling_roberta.py.
 
 export interface BertEncoder {
-  readonly config: Omit<BertConfig, 'pad_token_id'>;
+  readonly config: BertConfig;
   /** As `bert`: what parameter names begin with. */
   readonly prefix: string;
-  /** The row of the position embeddings of a text's first token. */
-  readonly firstPosition: number;
+  /** [R,T]: each token's row of the position embeddings. */
+  readonly positions: (rows: PackedRows) => Value;
+  /** The row of the position embeddings that padding has, which is not trained; null for none. */
+  readonly paddingPosition: number | null;
 }
 
 /** Embeddings and layers, without the pooler. */
@@ -45,7 +48,7 @@ export function encoderParameters({ config, prefix }: BertEncoder): readonly Par
   ];
 }
 
-function layerParameters(config: BertEncoder['config'], path: string): readonly ParameterSpec[] {
+function layerParameters(config: BertConfig, path: string): readonly ParameterSpec[] {
   const { hidden_size: C, intermediate_size: inner, initializer_range: std } = config;
   const dense = (name: string, inputs: number, outputs: number): readonly ParameterSpec[] =>
     bertLinear(`${path}.${name}`, inputs, outputs, std);
@@ -92,19 +95,19 @@ export function encoderStates(scope: ModelScope, encoder: BertEncoder): Value {
 }
 
 /** All tokens are of type 0: a text is one segment. */
-function embeddings(scope: ModelScope, { config, prefix, firstPosition }: BertEncoder): Value {
+function embeddings(scope: ModelScope, encoder: BertEncoder): Value {
+  const { config, prefix, paddingPosition } = encoder;
   const { rows, parameter, graph } = scope;
   const path = `${prefix}.embeddings`;
-  const positions =
-    firstPosition === 0 ? rows.positionIds : ops.add(rows.positionIds, firstPosition);
+  const words = `${path}.word_embeddings`;
   const type = ops.gather(
     parameter(`${path}.token_type_embeddings.weight`),
     graph.constant('int32', [1], Int32Array.of(0)),
     0,
   );
   const sum = ops.add(
-    ops.add(embedding(scope, rows.inputIds, `${path}.word_embeddings`), type),
-    embedding(scope, positions, `${path}.position_embeddings`),
+    ops.add(embedding(scope, rows.inputIds, words, config.pad_token_id), type),
+    embedding(scope, encoder.positions(rows), `${path}.position_embeddings`, paddingPosition),
   );
   const normalized = layerNorm(scope, sum, `${path}.LayerNorm`, config.layer_norm_eps);
   return drop(scope, normalized, 0, config.hidden_dropout_prob);
@@ -112,7 +115,7 @@ function embeddings(scope: ModelScope, { config, prefix, firstPosition }: BertEn
 
 function attention(
   scope: ModelScope,
-  config: BertEncoder['config'],
+  config: BertConfig,
   path: string,
   x: Value,
   mask: Value,
@@ -130,7 +133,7 @@ function attention(
 /** LayerNorm(residual + dropout(x·W + b)). */
 function addAndNorm(
   scope: ModelScope,
-  config: BertEncoder['config'],
+  config: BertConfig,
   path: string,
   x: Value,
   residual: Value,

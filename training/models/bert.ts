@@ -14,7 +14,10 @@ import type { Head, Transformer } from './transformer.ts';
 
 /** BertModel with its pooler. Source: Hugging Face transformers 5.x, modeling_bert.py. */
 export function bert(config: BertConfig): Transformer {
-  const encoder: BertEncoder = { config, prefix: 'bert', firstPosition: 0 };
+  const encoder: BertEncoder = {
+    ...{ config, prefix: 'bert', paddingPosition: null },
+    positions: ({ positionIds }) => positionIds,
+  };
   const { hidden_size: C, initializer_range: std } = config;
   return {
     basePrefix: 'bert.',
@@ -22,7 +25,7 @@ export function bert(config: BertConfig): Transformer {
     // Encoders are saved without it, too.
     mayLack: ['bert.pooler.dense.weight', 'bert.pooler.dense.bias'],
     knownExtras:
-      /(^|\.)(embeddings\.position_ids|cls\.(predictions|seq_relationship)\..*|classifier\.(weight|bias))$/,
+      /(^|\.)(embeddings\.(position_ids|token_type_ids)|cls\.(predictions|seq_relationship)\..*|(classifier|qa_outputs)\.(weight|bias))$/,
     vocabulary: config.vocab_size,
     positions: config.max_position_embeddings,
     padTokenId: config.pad_token_id,

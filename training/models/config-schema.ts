@@ -8,11 +8,19 @@ export const probability = z.number().min(0).lt(1);
 export const count = z.int().min(1);
 export const activation = z.enum(ACTIVATION_NAMES);
 
+/** A field that nothing but its absence is built for. */
+const absent = z
+  .unknown()
+  .refine((value) => isEmpty(value), { error: 'expected none' })
+  .optional();
+
 /** Fields of any config.json that are accepted only where they leave the mathematics as it is. */
 export const SHARED_FIELDS = {
   initializer_range: z.number().positive().default(0.02),
   add_cross_attention: z.literal(false).default(false),
-  quantization_config: z.null().optional(),
+  quantization_config: absent,
+  pruned_heads: absent,
+  per_layer_config: absent,
 };
 
 /** What a person can do about a field that has a value we do not compute. */
@@ -26,6 +34,9 @@ const REMEDIES: { readonly [field: string]: string } = {
   position_embedding_type: "use a model trained with 'absolute'",
   sinusoidal_pos_embds: 'use a model trained with it set to false',
   quantization_config: 'use a model whose weights are not quantized',
+  pruned_heads: 'use a model that has all its attention heads',
+  per_layer_config: 'use a model whose layers are all alike',
+  is_causal: 'use a model trained with it set to true',
 };
 
 export interface ConfigFields<S extends z.ZodObject> {
@@ -69,6 +80,11 @@ export function requireDivisible(config: ConfigJson, width: string, heads: strin
 
 export function invalid(message: string): Failure {
   return new Failure('InvalidInput', `config.json: ${message}`);
+}
+
+function isEmpty(value: unknown): boolean {
+  const isObject = typeof value === 'object' && value !== null;
+  return value === null || value === undefined || (isObject && Object.keys(value).length === 0);
 }
 
 function invalidField(error: z.ZodError): Failure {

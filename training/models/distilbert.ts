@@ -31,7 +31,7 @@ export function distilbert(config: DistilbertConfig): Transformer {
     parameters: bodyParameters(config),
     mayLack: [],
     knownExtras:
-      /(^|\.)(embeddings\.position_ids|vocab_(transform|layer_norm|projector)\.(weight|bias)|(pre_)?classifier\.(weight|bias))$/,
+      /(^|\.)(embeddings\.position_ids|(vocab_(transform|layer_norm|projector)|(pre_)?classifier|qa_outputs)\.(weight|bias))$/,
     vocabulary: config.vocab_size,
     positions: config.max_position_embeddings,
     padTokenId: config.pad_token_id,
@@ -81,8 +81,9 @@ function bodyParameters(config: DistilbertConfig): readonly ParameterSpec[] {
 /** States of the last layer: [N,C]. */
 function states(scope: ModelScope, config: DistilbertConfig): Value {
   const mask = attentionMask(scope, false);
+  const words = `${EMBEDDINGS}.word_embeddings`;
   const sum = ops.add(
-    embedding(scope, scope.rows.inputIds, `${EMBEDDINGS}.word_embeddings`),
+    embedding(scope, scope.rows.inputIds, words, config.pad_token_id),
     embedding(scope, scope.rows.positionIds, `${EMBEDDINGS}.position_embeddings`),
   );
   const normalized = layerNorm(scope, sum, `${EMBEDDINGS}.LayerNorm`, EPSILON);

@@ -31,6 +31,7 @@ const schema = z.object({
   pad_token_id: z.int().min(0).nullable().default(null),
   tie_word_embeddings: z.boolean().default(true),
   scale_attn_by_inverse_layer_idx: z.literal(false).default(false),
+  is_causal: z.literal(true).default(true),
 });
 
 /** A checked GPT-2 configuration, under Hugging Face's field names. */

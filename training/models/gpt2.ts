@@ -12,7 +12,7 @@ import {
   linear,
   type ModelScope,
 } from './layers.ts';
-import { linearParameters, normal, weight } from './parameters.ts';
+import { linearParameters, normal } from './parameters.ts';
 import { lastTokenPosition } from './pooling.ts';
 import type { Head, Transformer } from './transformer.ts';
 
@@ -26,7 +26,8 @@ export function gpt2(config: Gpt2Config): Transformer {
     basePrefix: 'transformer.',
     parameters: gpt2Parameters(config),
     mayLack: [],
-    knownExtras: /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|score\.weight)$/,
+    knownExtras:
+      /(^|\.)(attn\.(bias|masked_bias)|lm_head\.weight|score\.weight|(classifier|qa_outputs|multiple_choice_head\.summary)\.(weight|bias))$/,
     vocabulary: config.vocab_size,
     positions: config.n_positions,
     padTokenId: config.pad_token_id,
@@ -61,11 +62,15 @@ function classifier(config: Gpt2Config, labels: number): Head {
 /** GPT2LMHeadModel's head: the token embeddings again, unless they are not tied. */
 function languageModel(config: Gpt2Config): Head {
   const { vocab_size: V, n_embd: C } = config;
-  const name = config.tie_word_embeddings ? 'transformer.wte.weight' : 'lm_head.weight';
-  const own = weight(name, [V, C], normal(config.initializer_range));
+  const path = config.tie_word_embeddings ? 'transformer.wte' : 'lm_head';
+  const matrix = linearParameters({
+    ...{ path, inputs: C, outputs: V, hasBias: false, layout: 'outputs-inputs' },
+    initializer: normal(config.initializer_range),
+  });
+  const name = `${path}.weight`;
   return {
     architecture: 'GPT2LMHeadModel',
-    parameters: config.tie_word_embeddings ? [] : [own],
+    ...(config.tie_word_embeddings ? { parameters: [], tied: matrix } : { parameters: matrix }),
     logits: ({ parameter }, pooled) => ops.gemm(pooled, parameter(name), { transB: true }),
     dropout: 0,
   };

@@ -48,9 +48,23 @@ export function packedRows(graph: Graph, hasDropout: boolean): PackedRows {
   };
 }
 
-/** Rows of an embedding matrix for ids [R,T]: [N,C]. */
-export function embedding({ parameter }: ModelScope, ids: Value, path: string): Value {
-  return ops.gather(parameter(`${path}.weight`), ops.reshape(ids, [N]), 0);
+/**
+ * Rows of an embedding matrix for ids [R,T]: [N,C].
+ * @param paddingId an id whose row no gradient reaches; null for none. Source: torch.nn.Embedding,
+ *   padding_idx.
+ */
+export function embedding(
+  { parameter, graph }: ModelScope,
+  ids: Value,
+  path: string,
+  paddingId: number | null = null,
+): Value {
+  const matrix = parameter(`${path}.weight`);
+  const rows = ops.gather(matrix, ops.reshape(ids, [N]), 0);
+  if (paddingId === null) return rows;
+  const paddingIds = graph.constant('int32', [1], Int32Array.of(paddingId));
+  const paddingRow = ops.stopGradient(ops.gather(matrix, paddingIds, 0));
+  return ops.where(ops.equal(ops.reshape(ids, [N, 1]), paddingId), paddingRow, rows);
 }
 
 /**

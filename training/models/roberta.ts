@@ -8,25 +8,28 @@ import {
   encoderStates,
   type BertEncoder,
 } from './bert-encoder.ts';
-import { dropPooled, linear, type ModelScope } from './layers.ts';
+import { dropPooled, linear, type ModelScope, type PackedRows } from './layers.ts';
 import { firstTokenPosition } from './pooling.ts';
 import type { Head, Transformer } from './transformer.ts';
 
 /** RobertaModel without a pooler. Source: Hugging Face transformers 5.x, modeling_roberta.py. */
 export function roberta(config: RobertaConfig): Transformer {
-  // The rows up to the pad token's are padding's.
-  const firstPosition = config.pad_token_id + 1;
-  const encoder: BertEncoder = { config, prefix: 'roberta', firstPosition };
-  const { hidden_size: C, initializer_range: std } = config;
+  const { hidden_size: C, initializer_range: std, pad_token_id: padTokenId } = config;
+  const encoder: BertEncoder = {
+    ...{ config, prefix: 'roberta', paddingPosition: padTokenId },
+    positions: (rows) => positions(rows, padTokenId),
+  };
   return {
     basePrefix: 'roberta.',
     parameters: encoderParameters(encoder),
     mayLack: [],
     knownExtras:
-      /(^|\.)(embeddings\.position_ids|lm_head\..*|classifier\.(dense|out_proj)\.(weight|bias)|pooler\.dense\.(weight|bias))$/,
+      /(^|\.)(embeddings\.(position_ids|token_type_ids)|lm_head\..*|(classifier|classifier\.dense|classifier\.out_proj|pooler\.dense|qa_outputs)\.(weight|bias))$/,
     vocabulary: config.vocab_size,
-    positions: config.max_position_embeddings - firstPosition,
-    padTokenId: config.pad_token_id,
+    // The rows up to padding's are not used.
+    positions: config.max_position_embeddings - padTokenId - 1,
+    padTokenId,
+    hasPadPositions: true,
     attentionHeads: config.num_attention_heads,
     layers: config.num_hidden_layers,
     layerOf: encoderLayerOf,
@@ -45,6 +48,27 @@ export function roberta(config: RobertaConfig): Transformer {
     pooledPosition: firstTokenPosition,
     languageModel: undefined,
   };
+}
+
+/**
+ * Rows of the position embeddings, [R,T]: those after padding's, counting a text's tokens that are
+ * not the pad token; a pad token has padding's, wherever it stands.
+ * Source: modeling_roberta.py, create_position_ids_from_input_ids.
+ */
+function positions(rows: PackedRows, padTokenId: number): Value {
+  const { inputIds, positionIds, segmentIds } = rows;
+  const asQuery = (ids: Value): Value => ops.reshape(ids, ['R', 'T', 1]);
+  const asKey = (ids: Value): Value => ops.reshape(ids, ['R', 1, 'T']);
+  const isSameText = ops.equal(asQuery(segmentIds), asKey(segmentIds));
+  const isBefore = ops.lessOrEqual(asKey(positionIds), asQuery(positionIds));
+  const isPad = ops.equal(inputIds, padTokenId);
+  const padsBefore = ops.matMul(
+    ops.cast(ops.and(isSameText, isBefore), 'float32'),
+    asQuery(ops.cast(isPad, 'float32')),
+  );
+  const skipped = ops.cast(ops.reshape(padsBefore, ['R', 'T']), 'int32');
+  const counted = ops.add(ops.sub(positionIds, skipped), padTokenId + 1);
+  return ops.where(isPad, padTokenId, counted);
 }
 
 /** dropout → tanh(dense) → dropout → out_proj: [E,C] → [E,labels]. */

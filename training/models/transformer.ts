@@ -8,6 +8,8 @@ export interface Head {
   readonly architecture: string;
   /** A base checkpoint lacks them. */
   readonly parameters: readonly ParameterSpec[];
+  /** Parameters of the transformer that it multiplies by, as a linear layer does. */
+  readonly tied?: readonly ParameterSpec[];
   /** [E,C] of the pooled states [E,channels]. */
   readonly logits: (scope: ModelScope, states: Value) => Value;
   /** Of its own dropouts, the largest probability. */
@@ -28,6 +30,8 @@ export interface Transformer {
   /** Longest example, in tokens. */
   readonly positions: number;
   readonly padTokenId: number | null;
+  /** Whether positions depend on which token is the pad token: another one makes another model. */
+  readonly hasPadPositions?: true;
   /** Attention heads of a layer. */
   readonly attentionHeads: number;
   readonly layers: number;

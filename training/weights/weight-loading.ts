@@ -80,9 +80,16 @@ export interface Source {
 export function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Source> {
   const found = new Map<string, Source>();
   for (const file of files) {
-    for (const tensor of file.tensors) found.set(tensor.name, { file, tensor });
+    for (const tensor of file.tensors) found.set(currentName(tensor.name), { file, tensor });
   }
   return found;
+}
+
+/** Names of BERT's first checkpoints, as Hugging Face reads them (conversion_mapping.py, legacy). */
+function currentName(name: string): string {
+  return name
+    .replace(/LayerNorm\.gamma$/, 'LayerNorm.weight')
+    .replace(/LayerNorm\.beta$/, 'LayerNorm.bias');
 }
 
 /** The tensor of each parameter; those that may be missing can have none. */
@@ -91,7 +98,7 @@ function matchWeights(
   found: ReadonlyMap<string, Source>,
 ): ReadonlyMap<string, Source> {
   const sources = new Map<string, Source>();
-  const used = new Set<string>();
+  const used = new Set<Source>();
   const problems: string[] = [];
   for (const { name, shape } of input.specs) {
     const source = sourceOf(name, input.basePrefix, found);
@@ -99,13 +106,13 @@ function matchWeights(
       if (!input.mayLack.includes(name)) problems.push(`${name} is missing`);
       continue;
     }
-    used.add(source.tensor.name);
+    used.add(source);
     const actual = source.tensor.shape;
     if (actual.join() === shape.join()) sources.set(name, source);
     else problems.push(`${name} has the shape [${actual.join()}], expected [${shape.join()}]`);
   }
-  for (const name of found.keys()) {
-    if (!used.has(name) && !input.knownExtras.test(name)) problems.push(`${name} is unexpected`);
+  for (const [name, source] of found) {
+    if (!used.has(source) && !input.knownExtras.test(name)) problems.push(`${name} is unexpected`);
   }
   if (problems.length === 0) return sources;
   throw new Failure(

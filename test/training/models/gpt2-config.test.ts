@@ -21,6 +21,7 @@ test('missing fields have Hugging Face’s defaults; those of other heads are le
     tie_word_embeddings: false,
     scale_attn_by_inverse_layer_idx: false,
     add_cross_attention: false,
+    is_causal: true,
   });
 });
 
@@ -39,6 +40,11 @@ test.each([
     fields: { scale_attn_by_inverse_layer_idx: true },
     message:
       'config.json: scale_attn_by_inverse_layer_idx true is not supported: expected false; use a model trained with it set to false',
+  },
+  {
+    fields: { is_causal: false },
+    message:
+      'config.json: is_causal false is not supported: expected true; use a model trained with it set to true',
   },
   {
     fields: { hidden_size: 64 },

@@ -195,13 +195,19 @@ test.each(EXPORT_NAMES)('%s with bytes changed is read, or refused in words', as
     fc.property(changes, cut, (places, length) => {
       const changed = Uint8Array.from(bytes);
       for (const [at, value] of places) changed[at] = value;
-      try {
-        importClassifier(changed.subarray(0, length));
-      } catch (error) {
-        if (!(error instanceof Failure) || /internal|undefined|\bNaN\b/.test(error.message))
-          throw error;
-      }
+      expect(refusalOf(changed.subarray(0, length))).not.toMatch(/internal|undefined|\bNaN\b/);
     }),
     { numRuns: 60, seed: 4 },
   );
 });
+
+/** What an import says against a file; nothing when it is read. Throws what is no such answer. */
+function refusalOf(bytes: Uint8Array): string {
+  try {
+    importClassifier(bytes);
+    return '';
+  } catch (error) {
+    if (error instanceof Failure) return error.message;
+    throw error;
+  }
+}
