@@ -244,9 +244,7 @@ const result = await inTemporaryStore(async (store) => {
   const training = await openTraining(store, options);
   const rounds: Round[] = [];
   for (let i = 0; i < ROUNDS; i++) {
-    const measured = await round(training);
-    console.log(measured);
-    rounds.push(measured);
+    rounds.push(await round(training));
   }
   const blobs = stateSegments(training.state).length;
   await close(training);
