@@ -244,9 +244,7 @@ const result = await inTemporaryStore(async (store) => {
   const training = await openTraining(store, options);
   const rounds: Round[] = [];
   for (let i = 0; i < ROUNDS; i++) {
-    const measured = await round(training);
-    console.log(measured);
-    rounds.push(measured);
+    rounds.push(await round(training));
   }
   const blobs = stateSegments(training.state).length;
   await close(training);
@@ -259,6 +257,10 @@ const stalls = rounds.map(({ stallMs }) => stallMs);
 const lostMs = median(rounds.map((measured) => measured.lostMs));
 const usedMs = median(rounds.map((measured) => measured.processorMs));
 const percent = (ms: number): string => `${((ms / 1000 / CADENCE_SECONDS) * 100).toFixed(2)} %`;
+const isBusy = rounds.some(({ load }) => load > 2 * THREADS);
+const BUSY = `
+
+**Not a valid measurement of times: the machine had much other work (see load). Run it again when it is idle.**`;
 const machine = [
   `${cpus().length} × ${cpus()[0]?.model ?? 'unknown processor'}`,
   `${(totalmem() / 2 ** 30).toFixed(0)} GiB`,
@@ -275,7 +277,7 @@ const published = median(rounds.map(({ publishSeconds }) => publishSeconds));
 const report = `# Checkpoints of GPT-2 124M
 
 Written by [checkpoints.ts](checkpoints.ts): 124.4M parameters with both moments of AdamW in ${blobs} blobs, ${ROUNDS}
-checkpoints, on ${THREADS} threads.
+checkpoints, on ${THREADS} threads.${isBusy ? BUSY : ''}
 
 | claim | measured |
 | --- | --- |
