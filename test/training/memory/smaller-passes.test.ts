@@ -12,7 +12,7 @@ import type { HistoryRow } from '../../../training/training-progress.ts';
 import { modelDigests, temporaryFolder } from '../loop/small-training.ts';
 import { longTraining } from './long-training.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let folder = '';
 let input: TrainInput;
