@@ -84,7 +84,7 @@ async function attempt(
     },
     record: (progress) => entry.record(progress),
     note(text) {
-      note = text;
+      note = note === undefined ? text : `${note}; ${text}`;
     },
   };
   try {

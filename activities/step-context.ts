@@ -25,6 +25,6 @@ export interface StepContext {
   progress(details: JsonObject): void;
   /** Adds to the ledger's entry of this attempt. */
   record(progress: TrainingRecord): void;
-  /** A sentence shown beside the step's result. */
+  /** A sentence shown beside the step's result, after those before. */
   note(text: string): void;
 }

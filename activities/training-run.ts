@@ -177,6 +177,10 @@ function eventWatcher(context: StepContext): (event: JobEvent) => void {
         context.record({ resumedFromStep: event.resumedFromStep });
         show({ step: event.resumedFromStep, max_steps: event.totalSteps });
         return;
+      case 'trainable':
+        show({ trainable: event.message });
+        if (event.isPart) context.note(`training ${event.message}`);
+        return;
       case 'step':
         record(event.step);
         show({

@@ -19,6 +19,8 @@ export type TrainingEvent =
       readonly resumedFromStep: number;
       readonly totalSteps: number;
     }
+  /** How much is trained, and the memory of that: `304 of 8,384 parameters (3.6 %); ...`. */
+  | { readonly kind: 'trainable'; readonly message: string; readonly isPart: boolean }
   | {
       readonly kind: 'step';
       readonly step: number;

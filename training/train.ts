@@ -83,7 +83,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     const { args, evalRows, signal } = input;
     const onEvent = input.onEvent ?? ignore;
     onEvent({ kind: 'started', resumedFromStep, totalSteps: schedule.totalSteps });
-    onEvent({ kind: 'note', message: trainedShare(prepared) });
+    onEvent(trainedShare(prepared));
     try {
       await runTraining({
         ...{ session, schedule, args, progress, checkpointer, signal, onEvent },

@@ -1,3 +1,4 @@
+import type { TrainingEvent } from './loop.ts';
 import { elementsOf } from './models/parameters.ts';
 import { STATE_REGIONS, type StateRegion } from './optimizers/training-state.ts';
 import type { PreparedTraining } from './training-start.ts';
@@ -6,8 +7,11 @@ const BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** Whose memory every model needs, or that only a step of several passes uses. */
 const OTHERS: readonly string[] = ['parameters', 'passGradients'] satisfies StateRegion[];
 
-/** How much of a model is trained, and the memory that takes, as a sentence for a person. */
-export function trainedShare({ trainable, session }: PreparedTraining): string {
+/** How much of a model is trained, and the memory that takes. */
+export function trainedShare({
+  trainable,
+  session,
+}: PreparedTraining): Extract<TrainingEvent, { readonly kind: 'trainable' }> {
   const count = (specs: readonly { readonly shape: readonly number[] }[]): number =>
     specs.reduce((sum, spec) => sum + elementsOf(spec), 0);
   const trained = count(trainable.parameters);
@@ -18,11 +22,12 @@ export function trainedShare({ trainable, session }: PreparedTraining): string {
     state.tensors.map((tensor) => state.view(region, tensor).length),
   );
   const bytes = BYTES * elements.reduce((sum, length) => sum + length, 0);
-  const share =
-    trained === all
-      ? `all ${grouped(all)} parameters`
-      : `${grouped(trained)} of ${grouped(all)} parameters (${percent(trained / all)})`;
-  return `training ${share}; their gradients and moments take ${inBinaryUnits(bytes)}`;
+  const isPart = trained < all;
+  const share = isPart
+    ? `${grouped(trained)} of ${grouped(all)} parameters (${percent(trained / all)})`
+    : `all ${grouped(all)} parameters`;
+  const message = `${share}; their gradients and moments take ${inBinaryUnits(bytes)}`;
+  return { kind: 'trainable', message, isPart };
 }
 
 function grouped(count: number): string {

@@ -134,6 +134,7 @@ class Passes {
   /** When memory runs out, the same batch runs in smaller passes, and so do all after it. */
   async run(examples: readonly Example[], optimizer: Optimizer): Promise<BatchGradients> {
     const lengths = examples.map(({ inputIds }) => inputIds.length);
+    let failed = Infinity;
     for (;;) {
       const passes = passesOf(lengths, this.#limits, this.#input.model.imported);
       try {
@@ -141,7 +142,9 @@ class Passes {
       } catch (error) {
         if (!(error instanceof Failure) || error.type !== 'OutOfMemory') throw error;
         const largest = Math.max(...passes.map(({ rows, tokens }) => rows * tokens));
-        if (largest <= Math.max(SMALLEST_PASS, ...lengths)) throw error;
+        // A graph for batches of one size takes no smaller ones.
+        if (largest >= failed || largest <= Math.max(SMALLEST_PASS, ...lengths)) throw error;
+        failed = largest;
         this.#limits = limitedTo(this.#limits, Math.floor(largest / 2));
         this.#onSmaller(this.#limits.tokensPerPass);
       }

@@ -57,10 +57,8 @@ async function configOf(model: JsonValue | undefined): Promise<JsonObject> {
   return JSON.parse(await readFile(await pathOf(model, 'config.json'), 'utf8')) as JsonObject;
 }
 
-function without(values: NamedValues, names: readonly string[]): [string, Float32Array][] {
-  return [...values]
-    .filter(([name]) => !names.includes(name))
-    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+function without(values: NamedValues, names: readonly string[]): NamedValues {
+  return new Map([...values].filter(([name]) => !names.includes(name)));
 }
 
 describe('config of each architecture', () => {

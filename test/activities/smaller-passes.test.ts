@@ -11,7 +11,7 @@ import { train, type TrainInput } from '../../training/train.ts';
 import { temporaryFolder } from '../setup/folders.ts';
 import { modelDigests, smallTraining } from '../training/loop/small-training.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
 let folder = '';
 let input: TrainInput;

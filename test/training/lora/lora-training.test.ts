@@ -129,8 +129,8 @@ describe.each(CASES)('$name', (testCase) => {
     expect(await modelDigests(result!)).toEqual(expected);
     expect(withoutSpeed(result!)).toEqual(withoutSpeed(whole));
     expect(result?.exact).toBe(true);
-    expect(events.find((event) => event.kind === 'note')?.message).toBe(
-      `training ${testCase.share}; their gradients and moments take ` +
+    expect(events.find((event) => event.kind === 'trainable')?.message).toBe(
+      `${testCase.share}; their gradients and moments take ` +
         `${((12 * testCase.trained) / 1024).toFixed(1)} KiB`,
     );
   });

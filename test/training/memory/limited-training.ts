@@ -19,7 +19,7 @@ function limitMemory(): void {
 
 function onEvent(event: TrainingEvent): void {
   if (event.kind === 'started') limitMemory();
-  if (event.kind === 'note') notes.push(event.message);
+  if (event.kind === 'note' || event.kind === 'trainable') notes.push(event.message);
 }
 
 const { history, exact } = await train({ ...input, trainRows: longRows(), onEvent });
