@@ -116,7 +116,9 @@ test('several classes a row, by name where the model has them in another order',
   const losses = cells.map(({ x, y }) => Math.log1p(Math.exp(y ? -x : x)));
   const right = cells.filter(({ x, y }) => x > 0 && y).length;
   const wrong = cells.filter(({ x, y }) => x > 0 !== y).length;
-  const exact = predictions.filter(({ expected, predicted }) => `${predicted}` === `${expected}`);
+  const exact = predictions.filter(
+    ({ expected, predicted }) => JSON.stringify(predicted) === JSON.stringify(expected),
+  );
   expect(metrics).toEqual({
     ...{ accuracy: exact.length / 3, f1_micro: (2 * right) / (2 * right + wrong), examples: 3 },
     loss: expect.closeTo(mean(losses), 6) as number,
