@@ -61,7 +61,7 @@ async function mapped<K extends string>(
 ): Promise<Record<K, JsonValue>> {
   const made: Record<string, JsonValue> = {};
   for (const [name, value] of Object.entries<JsonObject>(given)) made[name] = await make(value);
-  return made as Record<K, JsonValue>;
+  return made;
 }
 
 beforeAll(async () => {

@@ -19,7 +19,7 @@ test('rows of another pad token are refused: the trained model would count from 
 });
 
 test('the positions of padding and before it are not for texts', () => {
-  const rows = rowsOf([{ input_ids: new Array<number>(33).fill(5) }]);
+  const rows = rowsOf([{ input_ids: Array.from({ length: 33 }, () => 5) }]);
   expect(model.positions).toBe(32);
   expect(() => checkRows(rows, { ...requirements, padTokenId: 1 })).toThrow(
     new Failure(
