@@ -5,9 +5,8 @@ import { readTokenizedSplit } from '../data/tokenized-dataset.ts';
 import { Failure } from '../plan/failures.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
-import { defineModel } from '../training/model.ts';
+import { openModel as openModelFiles } from '../training/open-model.ts';
 import { runJob } from '../training/process.ts';
-import { readConfig } from '../training/weights/model-files.ts';
 import {
   checkMetrics,
   expectedAnswers,
@@ -41,7 +40,7 @@ export async function runEvaluation(
   const { info, file } = dataset;
   const { labels, padTokenId } = await readClassifier(modelFiles['config.json'] ?? '');
   const rows = await readTokenizedSplit(file);
-  const model = defineModel(await readConfig(modelFiles));
+  const { model } = await openModelFiles(modelFiles);
   checkMetrics(model, inputs.metrics ?? []);
   const expected = expectedAnswers(model, { rows, datasetLabels: info.labels, labels });
   const answers = await runJob(

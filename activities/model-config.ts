@@ -1,7 +1,8 @@
 import { closest } from '../language/suggestion.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
-import { GPT2_CONFIG_KEYS, OTHER_NAMES } from '../training/models/config-keys.ts';
+import { type ModelType, modelTypeOf } from '../training/models/architectures.ts';
+import { configKeys, OTHER_NAMES } from '../training/models/config-keys.ts';
 
 /**
  * A model's config.json with overrides. Labels are told by `num_labels`, which stands for the names
@@ -23,26 +24,41 @@ export function overriddenConfig(config: JsonObject, overrides: JsonObject): Jso
   };
 }
 
-/** @throws InvalidInput for a key that Hugging Face's configuration does not have */
-export function requireKnownKeys(overrides: JsonObject): void {
-  const key = Object.keys(overrides).find((name) => !GPT2_CONFIG_KEYS.includes(name));
+/**
+ * @param config of the model that the overrides are for; undefined while it is not known: then a
+ *   key of any architecture will do
+ * @throws InvalidInput for a key that Hugging Face's configuration does not have, or an
+ *   architecture that is not built
+ */
+export function requireKnownKeys(overrides: JsonObject, config: JsonObject | undefined): void {
+  const modelType = config && modelTypeOf({ ...config, ...overrides });
+  const known = configKeys(modelType);
+  const key = Object.keys(overrides).find((name) => !known.includes(name));
   if (key === undefined) return;
-  const canonical = Object.hasOwn(OTHER_NAMES, key)
-    ? OTHER_NAMES[key as keyof typeof OTHER_NAMES]
-    : undefined;
-  const near = canonical ?? closest(key, GPT2_CONFIG_KEYS);
+  const near = otherName(modelType, key) ?? closest(key, known);
   const remedy =
     near === undefined
-      ? `the keys there are: ${GPT2_CONFIG_KEYS.join(', ')}`
+      ? `the keys there are: ${known.join(', ')}`
       : `did you mean ${JSON.stringify(near)}?`;
-  throw invalid(`unknown key ${JSON.stringify(key)}: ${remedy}`);
+  const of = modelType === undefined ? '' : ` of a ${modelType}`;
+  throw invalid(`unknown key ${JSON.stringify(key)}${of}: ${remedy}`);
+}
+
+/** What an architecture calls a size that others, or Hugging Face's aliases, call otherwise. */
+function otherName(modelType: ModelType | undefined, key: string): string | undefined {
+  if (modelType === undefined) return undefined;
+  const common = Object.values(OTHER_NAMES)
+    .flatMap((names): [string, string][] => Object.entries(names))
+    .find(([other, name]) => other === key || name === key)?.[0];
+  const own: { readonly [other: string]: string } = OTHER_NAMES[modelType];
+  return common === undefined ? undefined : (own[common] ?? common);
 }
 
 /** Names of the classes that a config tells, in the order of their ids; undefined when it tells none. */
 function labelNames({ num_labels: count, id2label }: JsonObject): readonly string[] | undefined {
   const hasCount = count !== undefined;
-  if (hasCount && (typeof count !== 'number' || !Number.isInteger(count) || count < 2)) {
-    throw invalid(`num_labels is ${JSON.stringify(count)}: expected a whole number from 2`);
+  if (hasCount && (typeof count !== 'number' || !Number.isInteger(count) || count < 1)) {
+    throw invalid(`num_labels is ${JSON.stringify(count)}: expected a whole number from 1`);
   }
   if (id2label === undefined) {
     return hasCount ? Array.from({ length: count }, (_, id) => `LABEL_${id}`) : undefined;

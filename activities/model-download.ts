@@ -8,9 +8,17 @@ import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
 import { runJob } from '../training/process.ts';
-import { noWeights } from '../training/weights/model-files.ts';
+import { leaveOutMismatched } from '../training/weights/mismatched-weights.ts';
+import { noWeights, ONNX_FILE } from '../training/weights/model-files.ts';
 import type { DownloadModelInputs } from './download-model.ts';
 import { overriddenConfig, requireKnownKeys } from './model-config.ts';
+import {
+  onnxFiles,
+  otherOnnxFiles,
+  requireLabelKeys,
+  requireTokenizer,
+  singleOnnxFile,
+} from './onnx-source.ts';
 import type { StepContext } from './step-context.ts';
 import { TOKENIZER_FILES } from './tokenized-input.ts';
 
@@ -26,6 +34,7 @@ const upstreamSchema = z.object({
 });
 type Upstream = z.infer<typeof upstreamSchema>;
 type Part = keyof Upstream;
+type SourceInputs = DownloadModelInputs & { readonly source: string };
 
 /** Asks upstream for the revisions of the sources that `inputs` name. */
 export async function resolveModel(
@@ -47,7 +56,7 @@ function sourcesOf({ source, config, tokenizer }: DownloadModelInputs): Record<s
   };
 }
 
-/** The model artifact: a Hugging Face folder, with config.json as overridden. */
+/** The model artifact: a Hugging Face folder or an ONNX one, with config.json as overridden. */
 export async function downloadWeights(
   context: StepContext,
   inputs: DownloadModelInputs,
@@ -65,9 +74,18 @@ export async function downloadWeights(
   const base =
     inputs.source === undefined
       ? await freshModel(context, overrides, inputs.seed ?? 42)
-      : await existingModel(context, inputs.source, upstream.source, overrides);
+      : await existingModel(
+          context,
+          { ...inputs, source: inputs.source },
+          upstream.source,
+          overrides,
+        );
   const files = { ...base, ...tokenizer };
-  if (inputs.source !== undefined) requireFile(Object.keys(files), TOKENIZER, inputs.source);
+  if (inputs.source !== undefined) {
+    const isGraphAlone = inputs.source.endsWith('.onnx');
+    if (isGraphAlone) requireTokenizer(TOKENIZER in files, inputs.source);
+    requireFile(Object.keys(files), TOKENIZER, inputs.source);
+  }
   const { architecture, parameters } = await inspected(files, inputs.source);
   const model = await putArtifact(context.store, {
     type: 'model',
@@ -95,11 +113,11 @@ function ofSource(source: string, { type, message }: Failure): Failure {
 
 async function configOf(
   context: StepContext,
-  { config }: DownloadModelInputs,
+  { config, source }: DownloadModelInputs,
   upstream: Upstream,
 ): Promise<JsonObject> {
   if (typeof config !== 'string') {
-    requireKnownKeys(config);
+    requireKnownKeys(config, source === undefined ? {} : undefined);
     return config;
   }
   const files = await fetchPart(context, config, upstream.config, 'config', (names) =>
@@ -131,25 +149,50 @@ async function freshModel(
 
 async function existingModel(
   context: StepContext,
-  source: string,
+  { source, config: given, ignore_mismatched_sizes: isHeadNew }: SourceInputs,
   revision: string | undefined,
   overrides: JsonObject,
 ): Promise<Readonly<Record<string, string>>> {
-  const files = await fetchPart(context, source, revision, 'source', (names) =>
+  const fetched = await fetchPart(context, source, revision, 'source', (names) =>
     modelFilesOf(names, source),
   );
-  const config = await readJsonObject(files[CONFIG] ?? '', source);
+  const single = singleOnnxFile(Object.keys(fetched));
+  const files = single === undefined ? fetched : { [ONNX_FILE]: fetched[single] ?? '' };
+  const isGraph = files[ONNX_FILE] !== undefined;
+  if (isGraph) requireLabelKeys(overrides, source);
+  const config = single === undefined ? await readJsonObject(files[CONFIG] ?? '', source) : {};
+  if (!isGraph && typeof given !== 'string') requireKnownKeys(overrides, config);
   const merged = overriddenConfig(config, overrides);
   const path = join(await partDirectory(context, 'config'), CONFIG);
   await writeFile(path, `${JSON.stringify(merged, null, 2)}\n`);
-  return { ...files, [CONFIG]: path };
+  const all = { ...files, [CONFIG]: path };
+  return isHeadNew === true ? withoutMismatchedHead(context, all) : all;
+}
+
+/** Leaves out what has other shapes than config.json says, where training can create it anew. */
+async function withoutMismatchedHead(
+  context: StepContext,
+  files: Readonly<Record<string, string>>,
+): Promise<Readonly<Record<string, string>>> {
+  const directory = await partDirectory(context, 'without-head');
+  const { modelFiles, leftOut } = await leaveOutMismatched(files, directory);
+  if (leftOut.length > 0) {
+    const names = leftOut.join(', ');
+    context.note(`left out ${names}, of another shape than config says: train creates them anew`);
+  }
+  return modelFiles;
 }
 
 /** Files of a model folder that are of use. @throws NotFound when there is no model in it */
 function modelFilesOf(names: readonly string[], source: string): readonly string[] {
+  const single = singleOnnxFile(names);
+  if (single !== undefined) return [single];
   requireFile(names, CONFIG, source);
-  const weights = names.filter((name) => WEIGHTS.test(name));
-  if (weights.length === 0) throw ofSource(source, noWeights(names));
+  const safetensors = names.filter((name) => WEIGHTS.test(name));
+  const weights = safetensors.length > 0 ? safetensors : onnxFiles(names);
+  if (weights.length === 0) {
+    throw otherOnnxFiles(names, source) ?? ofSource(source, noWeights(names));
+  }
   return [CONFIG, ...names.filter((name) => TOKENIZER_FILES.includes(name)), ...weights];
 }
 

@@ -27,12 +27,12 @@ const inputs = z.strictObject({
         .union([z.literal('all-linear'), z.array(z.string().min(1)).min(1)])
         .optional()
         .describe(
-          "linear layers to adapt, by the last part of their names; without it PEFT's choice (GPT-2: c_attn)",
+          "linear layers to adapt, by the last parts of their names, or all-linear; without it PEFT's choice (GPT-2: c_attn; BERT and RoBERTa: query and value; DistilBERT: q_lin and v_lin)",
         ),
     })
     .optional()
     .describe(
-      "low-rank adaptation, with PEFT's defaults: only adapters and the head are trained; the model has them merged, and beside them in PEFT's layout below adapter/",
+      "low-rank adaptation, { r: 8, alpha: 8, dropout: 0, target_modules: [NAME, ...] or all-linear } with PEFT's defaults: only adapters and the head are trained; the model has them merged, and beside them in PEFT's layout below adapter/",
     ),
   freeze: z
     .union([
@@ -43,7 +43,7 @@ const inputs = z.strictObject({
     ])
     .optional()
     .describe(
-      'parameters to leave as they are: names, in which * stands for anything; or all_but_last: N, all below the last N layers',
+      'parameters to leave as they are: names, in which * stands for anything; or all_but_last: N, the embeddings and all layers below the last N; with lora it may freeze the head too',
     ),
   early_stopping: notBuilt(),
   pack: notBuilt(),

@@ -10,7 +10,8 @@ import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
 import type { LoraOptions } from '../training/models/lora.ts';
 import type { ProblemType } from '../training/models/objectives.ts';
-import { runJob, type JobEvent, type JobResult, type TrainJob } from '../training/process.ts';
+import type { JobEvent, JobResult, TrainJob } from '../training/process.ts';
+import { runWithinMemory } from './smaller-passes.ts';
 import type { StepContext } from './step-context.ts';
 import {
   openModel,
@@ -72,7 +73,10 @@ export async function runTraining(
       everySeconds: CHECKPOINT_SECONDS,
     },
   };
-  const result = await runJob(job, { signal, onEvent: eventWatcher(context) });
+  const result = await runWithinMemory(job, {
+    ...{ signal, onEvent: eventWatcher(context) },
+    note: (text) => context.note(text),
+  });
   const tokenizer = await trainedTokenizer(modelFiles, rows.info.pad_token, outputDirectory);
   return putOutputs(context, tokenizer, result);
 }
@@ -117,7 +121,11 @@ async function putOutputs(
     metadata: { exact: result.exact },
     files: { 'history.jsonl': { file: result.historyFile } },
   });
-  if (!result.exact) note('resumed on another platform: the last bits may differ (exact: false)');
+  if (!result.exact) {
+    note(
+      'the platform changed or memory ran out on the way: the last bits may differ (exact: false)',
+    );
+  }
   return { model, metrics: { ...result.metrics }, history, best_step: result.bestStep };
 }
 

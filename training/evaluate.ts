@@ -2,7 +2,7 @@ import type { TokenizedRows } from '../data/tokenized-dataset.ts';
 import type { Logits } from '../evaluation/logits.ts';
 import type { ProblemType } from './models/objectives.ts';
 import { checkRows } from './examples.ts';
-import { defineModel } from './model.ts';
+import { loadModelWeights, openModel } from './open-model.ts';
 import { PACKING } from './packing.ts';
 import { openPredictor, type TokenLoss } from './prediction.ts';
 import {
@@ -11,8 +11,7 @@ import {
   type NamedTensors,
   type Tensor,
 } from './runtime/runtime.ts';
-import { readConfig, weightFiles, type ModelFiles } from './weights/model-files.ts';
-import { loadWeights } from './weights/weight-loading.ts';
+import type { ModelFiles } from './weights/model-files.ts';
 
 export interface EvaluateInput {
   readonly modelFiles: ModelFiles;
@@ -41,7 +40,7 @@ export type ModelAnswers =
 export async function evaluate(input: EvaluateInput): Promise<ModelAnswers> {
   const { rows, padTokenId, threads, signal } = input;
   const runtime = loadRuntime();
-  const model = defineModel(await readConfig(input.modelFiles));
+  const { model } = await openModel(input.modelFiles);
   const needsAnswers = model.task === 'causal-lm';
   checkRows(rows, { name: 'dataset', model, padTokenId, needsAnswers });
   const tensors = new Map<string, Tensor<'float32'>>();
@@ -53,10 +52,7 @@ export async function evaluate(input: EvaluateInput): Promise<ModelAnswers> {
     return data;
   };
   try {
-    await loadWeights({
-      ...model,
-      files: await weightFiles(input.modelFiles),
-      specs: model.parameters,
+    await loadModelWeights(input.modelFiles, model, {
       target,
       // An evaluation of a head that nobody trained would say nothing.
       mayLack: [],

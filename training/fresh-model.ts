@@ -24,7 +24,7 @@ export interface FreshModel {
 const PIECE_ELEMENTS = 1 << 20;
 
 /**
- * Writes a classifier with random weights. The bytes follow from config and seed alone; the event
+ * Writes a model of any architecture with random weights. The bytes follow from config and seed alone; the event
  * loop gets a turn every few milliseconds.
  * @throws InvalidInput for a config that is not supported, DiskFull
  */

@@ -10,7 +10,7 @@ export type Job = TrainJob | EvaluateJob | InitializeJob;
 
 export interface TrainJob extends Pick<
   TrainInput,
-  'task' | 'problemType' | 'freeze' | 'lora' | 'classWeights'
+  'task' | 'problemType' | 'freeze' | 'lora' | 'classWeights' | 'tokensPerPass'
 > {
   readonly kind: 'train';
   readonly modelFiles: ModelFiles;

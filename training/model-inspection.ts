@@ -1,7 +1,6 @@
-import { defineModel } from './model.ts';
 import { elementsOf } from './models/parameters.ts';
-import { readConfig, weightFiles, type ModelFiles } from './weights/model-files.ts';
-import { checkWeights } from './weights/weight-loading.ts';
+import { checkModelWeights, openModel } from './open-model.ts';
+import type { ModelFiles } from './weights/model-files.ts';
 
 export interface ModelFacts {
   /** Hugging Face's class of the model. */
@@ -17,9 +16,9 @@ export interface ModelFacts {
  * @throws NotFound, InvalidInput when a file is missing or the weights do not fit the config
  */
 export async function inspectModel(modelFiles: ModelFiles): Promise<ModelFacts> {
-  const model = defineModel(await readConfig(modelFiles));
+  const { model } = await openModel(modelFiles);
   const { parameters: specs, architecture, positions } = model;
-  await checkWeights({ ...model, specs, files: await weightFiles(modelFiles) });
+  await checkModelWeights(modelFiles, model);
   const parameters = specs.reduce((sum, spec) => sum + elementsOf(spec), 0);
   return { architecture, parameters, positions };
 }

@@ -12,6 +12,7 @@ import { parseLabelConfig } from './models/label-config.ts';
 import { type Adapter, loraAdapters, type LoraOptions } from './models/lora.ts';
 import type { ModelGraph, ParameterSpec } from './models/model-graph.ts';
 import type { ProblemType } from './models/objectives.ts';
+import type { ImportedClassifier } from './onnx/classifier.ts';
 import { linearWidths } from './models/parameters.ts';
 import type { Head, Transformer } from './models/transformer.ts';
 import { exactThreads, type WeightProduct } from './thread-count.ts';
@@ -25,6 +26,8 @@ export type Task = (typeof TASKS)[number];
 export interface ModelPurpose {
   readonly task?: Task;
   readonly problemType?: ProblemType;
+  /** Classes, or targets of a regression. */
+  readonly labelCount?: number | undefined;
 }
 
 /** A model as config.json describes it, whatever its architecture. */
@@ -53,6 +56,8 @@ export interface ModelDefinition {
   readonly padTokenId: number | null;
   /** Whether rows must have the model's own pad token, as its positions are counted from it. */
   readonly hasPadPositions?: true;
+  /** The graph of an .onnx file, which the model then is; it takes one example a row. */
+  readonly imported?: ImportedClassifier;
   readonly layers: number;
   /** Which layer a parameter belongs to, from 0; undefined for embeddings and the like. */
   readonly layerOf: (parameter: string) => number | undefined;
@@ -74,7 +79,7 @@ export interface ModelDefinition {
 export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): ModelDefinition {
   const transformer = transformerOf(json);
   const task = purpose.task ?? taskOf(json);
-  const { head, classes, problemType } = headOf(json, transformer, task, purpose.problemType);
+  const { head, classes, problemType } = headOf(json, transformer, task, purpose);
   const parts: ModelParts = { transformer, head, problemType };
   const parameters = [...transformer.parameters, ...head.parameters];
   const headNames = head.parameters.map(({ name }) => name);
@@ -119,10 +124,11 @@ function headOf(
   json: ConfigJson,
   transformer: Transformer,
   task: Task,
-  asked: ProblemType | undefined,
+  { problemType: asked, labelCount }: ModelPurpose,
 ): ChosenHead {
   if (task === 'text-classification') {
-    const { labels, problemType } = parseLabelConfig(json, asked);
+    const defaults = { problemType: asked, labels: labelCount };
+    const { labels, problemType } = parseLabelConfig(json, defaults);
     return { head: transformer.classifier(labels), classes: labels, problemType };
   }
   const { languageModel: head, vocabulary } = transformer;

@@ -3,7 +3,7 @@ import type { Logits } from '../evaluation/logits.ts';
 import { readableTokensOf } from './examples.ts';
 import type { ModelDefinition } from './model.ts';
 import type { Adapter } from './models/lora.ts';
-import { packExamples, type PackingLimits, type Pass } from './packing.ts';
+import { passesOf, type PackingLimits, type Pass } from './packing.ts';
 import { PassTensors, targetsOf, type Example } from './pass-tensors.ts';
 import {
   allocateTensorData,
@@ -103,13 +103,13 @@ class PredictionPasses {
     onPass: ((rowsDone: number) => void) | undefined,
     collect: Collect,
   ): Promise<void> {
-    const { limits } = this.#input;
+    const { limits, model } = this.#input;
     for (let start = 0; start < rows.ids.length;) {
       const end = windowEnd(rows, start, WINDOW_PASSES * limits.tokensPerPass);
       const examples = this.#examples(rows, start, end);
       const lengths = examples.map(({ inputIds }) => inputIds.length);
       let done = start;
-      for (const pass of packExamples(lengths, limits)) {
+      for (const pass of passesOf(lengths, limits, model.imported)) {
         onPass?.(done);
         const { data, weights } = await this.#pass(pass, examples, output);
         collect(data, start, pass.placements, weights);

@@ -92,8 +92,11 @@ function endOf(child: ChildProcess, onEvent: (event: JobEvent) => void): Promise
   });
 }
 
-/** What the system's out-of-memory killer and allocators leave behind. */
-const OUT_OF_MEMORY = /bad_alloc|heap out of memory|Cannot allocate memory/;
+/** What allocators leave behind. */
+const OUT_OF_MEMORY = /bad_alloc|out of memory|Cannot allocate memory/i;
+
+/** SIGKILL ended the process: sent by the system when memory ran out, or by someone else. */
+export class KilledProcess extends Failure {}
 
 /** The failure for a process that ended without an answer. */
 export function unexpectedEnd(
@@ -104,7 +107,8 @@ export function unexpectedEnd(
   const how = killedBy === null ? `ended with code ${code}` : `was killed by ${killedBy}`;
   const quote = lastWords === '' ? '' : `; its last words: ${lastWords}`;
   if (killedBy === 'SIGKILL' || OUT_OF_MEMORY.test(lastWords)) {
-    return new Failure(
+    const Kind = killedBy === 'SIGKILL' ? KilledProcess : Failure;
+    return new Kind(
       'OutOfMemory',
       `the training process ${how}, as the system does when memory runs out; lower ` +
         `per_device_train_batch_size or max_length, or use a worker with more memory${quote}`,

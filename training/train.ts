@@ -3,22 +3,24 @@ import type { TrainingArguments } from './arguments.ts';
 import type { CheckpointOptions } from './checkpoints/checkpointer.ts';
 import { checkRows } from './examples.ts';
 import { runTraining, type TrainingEvent } from './loop.ts';
-import { defineModel, type ModelPurpose } from './model.ts';
+import type { ModelPurpose } from './model.ts';
 import type { LoraOptions } from './models/lora.ts';
-import { PACKING } from './packing.ts';
+import { openModel } from './open-model.ts';
+import { limitedTo, PACKING } from './packing.ts';
 import { openPredictor } from './prediction.ts';
 import { loadRuntime } from './runtime/runtime.ts';
 import { planSchedule } from './schedule.ts';
 import type { ExampleSource } from './step-examples.ts';
 import { chooseTrainable, type Freeze } from './trainable.ts';
 import { classLabels } from './trained-model.ts';
+import { trainedShare } from './trained-share.ts';
 import type { HistoryRow } from './training-progress.ts';
 import { writeResult } from './training-result.ts';
 import { openTrainingSession } from './training-session.ts';
 import { beginTraining, type PreparedTraining } from './training-start.ts';
-import { readConfig, type ModelFiles } from './weights/model-files.ts';
+import type { ModelFiles } from './weights/model-files.ts';
 
-export interface TrainInput extends ModelPurpose {
+export interface TrainInput extends Omit<ModelPurpose, 'labelCount'> {
   readonly modelFiles: ModelFiles;
   readonly trainRows: TokenizedRows;
   /** Evaluated at the end of each epoch. */
@@ -33,6 +35,8 @@ export interface TrainInput extends ModelPurpose {
   /** Factor of each class in the loss. */
   readonly classWeights?: readonly number[];
   readonly threads: number;
+  /** Most tokens of a pass, where memory ran out before: the last bits become others. */
+  readonly tokensPerPass?: number;
   /** Where the model and the history are written. */
   readonly outputDirectory: string;
   readonly checkpoints?: CheckpointOptions;
@@ -53,7 +57,7 @@ export interface TrainResult {
   readonly bestStep: number;
   readonly steps: number;
   readonly resumedFromStep: number;
-  /** False when it was resumed on a platform that may compute other bits. */
+  /** False when it was resumed on a platform that may compute other bits, or in smaller passes. */
   readonly exact: boolean;
   /** Parameters that no weights file had: the head, created from the seed. */
   readonly created: readonly string[];
@@ -79,6 +83,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
     const { args, evalRows, signal } = input;
     const onEvent = input.onEvent ?? ignore;
     onEvent({ kind: 'started', resumedFromStep, totalSteps: schedule.totalSteps });
+    onEvent({ kind: 'note', message: trainedShare(prepared) });
     try {
       await runTraining({
         ...{ session, schedule, args, progress, checkpointer, signal, onEvent },
@@ -110,15 +115,18 @@ function exampleSource(input: TrainInput, prepared: PreparedTraining): ExampleSo
 async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const { trainRows, evalRows, padTokenId, args, threads } = input;
   const runtime = loadRuntime();
-  const config = await readConfig(input.modelFiles);
-  const model = defineModel(config, input);
+  const { config, model } = await openModel(input.modelFiles, {
+    ...input,
+    labelCount: labelCount(input),
+  });
   const trainable = chooseTrainable(model, input);
   const labels = model.task === 'causal-lm' ? null : classLabels(input.labels, config, model);
   const requirements = { model, padTokenId, needsAnswers: true };
   checkRows(trainRows, { ...requirements, name: 'train_dataset' });
   if (evalRows !== undefined) checkRows(evalRows, { ...requirements, name: 'eval_dataset' });
   const schedule = planSchedule(args, trainRows.ids.length);
-  const shared = { runtime, model, padTokenId, limits: PACKING, threads };
+  const limits = limitedTo(PACKING, input.tokensPerPass ?? PACKING.tokensPerPass);
+  const shared = { runtime, model, padTokenId, limits, threads };
   const session = await openTrainingSession({
     ...{ ...shared, trainable, labelSmoothing: 0 },
     optimizer: {
@@ -134,6 +142,12 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const predictor =
     evalRows === undefined ? undefined : openPredictor({ ...shared, adapters, parameters });
   return { config, model, trainable, labels, schedule, runtime, session, predictor };
+}
+
+/** Labels of the dataset, where it has any. */
+function labelCount({ labels, trainRows }: TrainInput): number | undefined {
+  if (labels !== null) return labels.length < 2 ? undefined : labels.length;
+  return trainRows.values === null ? undefined : trainRows.valuesPerRow;
 }
 
 function ignore(): void {}

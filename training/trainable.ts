@@ -51,6 +51,13 @@ function frozenBy(model: ModelDefinition, freeze: Freeze): (name: string) => boo
 
 /** Freezes what comes before the last layers: the embeddings, and the layers below them. */
 function frozenLayers(model: ModelDefinition, last: number): (name: string) => boolean {
+  if (model.layers === 0) {
+    throw new Failure(
+      'InvalidInput',
+      'freeze.all_but_last counts layers, and an ONNX file does not tell which weights are a ' +
+        "layer's; give freeze a list of their names, in which * stands for anything",
+    );
+  }
   if (last > model.layers) {
     throw new Failure(
       'InvalidInput',

@@ -2,11 +2,14 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskFailure } from '../data/disk-failure.ts';
 import type { LoraOptions } from './models/lora.ts';
+import type { ParameterSpec } from './models/model-graph.ts';
 import { writeText, type TrainedModelInput } from './trained-model.ts';
 import { writeSafetensors } from './weights/safetensors-file.ts';
 
 export interface TrainedAdapterInput extends TrainedModelInput {
   readonly lora: LoraOptions;
+  /** Parameters that the base's files lack. */
+  readonly created: readonly string[];
 }
 
 /** Folder of the adapter below that of the model. */
@@ -14,15 +17,15 @@ const FOLDER = 'adapter';
 const PREFIX = 'base_model.model.';
 
 /**
- * Writes the adapters and the trained head as PEFT's `PeftModel.from_pretrained` reads them, below
- * `adapter/`. Source: PEFT 0.19, save_pretrained and LoraConfig.
+ * Writes the adapters as PEFT's `PeftModel.from_pretrained` reads them, below `adapter/`, with the
+ * head and what else the base lacks. Source: PEFT 0.21, save_pretrained and LoraConfig.
  * @returns local paths by name
  * @throws DiskFull
  */
 export async function writeAdapter(
   input: TrainedAdapterInput,
 ): Promise<{ readonly [name: string]: string }> {
-  const { directory, model, adapters, weights } = input;
+  const { directory, adapters, weights } = input;
   const folder = join(directory, FOLDER);
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {
     throw diskFailure(error, folder);
@@ -30,8 +33,7 @@ export async function writeAdapter(
   const configFile = join(folder, 'adapter_config.json');
   const weightsFile = join(folder, 'adapter_model.safetensors');
   await writeText(configFile, adapterConfigJson(input));
-  const head = model.parameters.filter(({ name }) => model.head.includes(name));
-  const saved = [...adapters.flatMap(({ a, b }) => [a, b]), ...head];
+  const saved = [...adapters.flatMap(({ a, b }) => [a, b]), ...besideAdapters(input)];
   await writeSafetensors(
     weightsFile,
     saved.map(({ name, shape }) => ({
@@ -44,12 +46,29 @@ export async function writeAdapter(
   };
 }
 
-function adapterConfigJson({ model, adapters, lora, config }: TrainedAdapterInput): string {
-  const modules = new Set(model.head.map((name) => name.split('.')[0] ?? name));
+/** What is saved whole: the head, and what was created because the base lacks it. */
+function besideAdapters({
+  model,
+  adapters,
+  created,
+}: TrainedAdapterInput): readonly ParameterSpec[] {
+  const adapted = adapters.map(({ path }) => `${path}.`);
+  const isSaved = (name: string): boolean =>
+    model.head.includes(name) ||
+    (created.includes(name) && !adapted.some((path) => name.startsWith(path)));
+  return model.parameters.filter(({ name }) => isSaved(name));
+}
+
+function adapterConfigJson(input: TrainedAdapterInput): string {
+  const { model, adapters, lora, config } = input;
+  // PEFT looks for modules whose paths end in these.
+  const moduleOf = (name: string): string =>
+    model.head.includes(name) ? (name.split('.')[0] ?? name) : name.replace(/\.[^.]+$/, '');
+  const modules = new Set(besideAdapters(input).map(({ name }) => moduleOf(name)));
   const linears = new Map(model.parameters.map((spec) => [spec.name, spec.linear]));
   const isConv1d = adapters.some(({ path }) => linears.get(`${path}.weight`) === 'inputs-outputs');
   const fields = {
-    base_model_name_or_path: config['_name_or_path'] ?? null,
+    base_model_name_or_path: config['_name_or_path'] || null,
     bias: 'none',
     fan_in_fan_out: isConv1d,
     inference_mode: true,

@@ -7,7 +7,7 @@ import type { ModelDefinition } from './model.ts';
 import type { Adapter } from './models/lora.ts';
 import type { HistoryRow } from './training-progress.ts';
 import { trainedConfigJson } from './weights/model-config.ts';
-import { CONFIG_FILE, WEIGHTS_FILE } from './weights/model-files.ts';
+import { CONFIG_FILE, ONNX_FILE, WEIGHTS_FILE } from './weights/model-files.ts';
 import { writeSafetensors } from './weights/safetensors-file.ts';
 
 export interface TrainedModelInput {
@@ -24,8 +24,8 @@ export interface TrainedModelInput {
 }
 
 /**
- * Writes config.json and model.safetensors as `from_pretrained` reads them. The bytes follow from
- * the input alone.
+ * Writes config.json and model.safetensors as `from_pretrained` reads them, or model.onnx with new
+ * weights. The bytes follow from the input alone.
  * @returns local paths by name
  * @throws DiskFull
  */
@@ -38,6 +38,11 @@ export async function writeTrainedModel(
   const weightsFile = join(directory, WEIGHTS_FILE);
   const classes = labels === null ? null : { labels, problemType };
   await writeText(configFile, trainedConfigJson(config, { architecture, classes, padTokenId }));
+  if (model.imported !== undefined) {
+    const onnxFile = join(directory, ONNX_FILE);
+    await writeBytes(onnxFile, model.imported.saved(weights));
+    return { [CONFIG_FILE]: configFile, [ONNX_FILE]: onnxFile };
+  }
   const byWeight = new Map(adapters.map((adapter) => [`${adapter.path}.weight`, adapter]));
   await writeSafetensors(
     weightsFile,
@@ -89,9 +94,13 @@ export function classLabels(
   });
 }
 
-export async function writeText(path: string, text: string): Promise<void> {
+export function writeText(path: string, text: string): Promise<void> {
+  return writeBytes(path, new TextEncoder().encode(text));
+}
+
+async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
   try {
-    await writeFile(path, text);
+    await writeFile(path, bytes);
   } catch (error) {
     throw diskFailure(error, path);
   }

@@ -33,8 +33,10 @@ export const trainingProgressSchema = z.strictObject({
   totalLoss: z.number(),
   /** The evaluation with the lowest loss so far. */
   best: z.strictObject({ step: count, eval_loss: z.number() }).nullable(),
-  /** False once the training went on on a platform that may compute other bits. */
+  /** False once the training went on as it would not have: on another platform, in smaller passes. */
   exact: z.boolean(),
+  /** Once memory ran out: the most tokens of a pass since. */
+  tokensPerPass: z.int().min(1).nullable(),
   /** Parameters that were created from the seed. */
   created: z.array(z.string()),
 });
@@ -51,6 +53,7 @@ export function startProgress(created: readonly string[]): TrainingProgress {
     totalLoss: 0,
     best: null,
     exact: true,
+    tokensPerPass: null,
     created: [...created],
   };
 }

@@ -18,7 +18,7 @@ export async function writeResult(
   const weights = (name: string): Float32Array => session.weights(name);
   const { adapters } = trainable;
   const trained = { directory, config, model, adapters, weights, labels, padTokenId };
-  const adapterFiles = lora === undefined ? {} : await writeAdapter({ ...trained, lora });
+  const adapterFiles = lora === undefined ? {} : await writeAdapter({ ...trained, lora, created });
   return {
     modelFiles: { ...(await writeTrainedModel(trained)), ...adapterFiles },
     historyFile: await writeHistory(directory, history),

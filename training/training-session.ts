@@ -1,5 +1,5 @@
 import { Failure } from '../plan/failures.ts';
-import { gradientName, type ModelGraph, type ParameterSpec } from './models/model-graph.ts';
+import { gradientName, type ParameterSpec } from './models/model-graph.ts';
 import { elementsOf } from './models/parameters.ts';
 import type { ModelDefinition } from './model.ts';
 import { openOptimizer, type Optimizer } from './optimizers/optimizer.ts';
@@ -9,7 +9,7 @@ import {
   type StateRegion,
   type TrainingState,
 } from './optimizers/training-state.ts';
-import { packExamples, type PackingLimits } from './packing.ts';
+import { limitedTo, passesOf, type PackingLimits, type Pass } from './packing.ts';
 import { PassTensors, type Example } from './pass-tensors.ts';
 import {
   allocateTensorData,
@@ -29,8 +29,13 @@ export interface TrainingSessionInput {
   readonly padTokenId: number | null;
   readonly limits: PackingLimits;
   readonly threads: number;
-  /** Told when memory ran out and passes become smaller. */
-  readonly onSmallerPasses?: (limits: PackingLimits) => void;
+}
+
+export interface PassLimit {
+  /** Most tokens of a pass; a longer example is a pass of its own. */
+  readonly tokensPerPass: number;
+  /** Told when memory ran out: from then on passes have at most so many tokens. */
+  readonly onSmaller: (tokensPerPass: number) => void;
 }
 
 export interface BatchGradients {
@@ -49,6 +54,8 @@ export interface TrainingSession {
   readonly parameters: NamedTensors;
   /** A parameter's or adapter's elements, in place. */
   weights(name: string): Float32Array;
+  /** Limits the passes to come further than the session's own limits do. */
+  limitPasses(limit: PassLimit): void;
   /** Fills the state's gradients with those of the examples' loss. */
   computeGradients(examples: readonly Example[]): Promise<BatchGradients>;
   close(): Promise<void>;
@@ -56,16 +63,13 @@ export interface TrainingSession {
 
 /** Compiles the training graph and allocates the state; parameters start as zeros. */
 export async function openTrainingSession(input: TrainingSessionInput): Promise<TrainingSession> {
-  const { runtime, model, trainable, threads } = input;
+  const { runtime, trainable, threads } = input;
   const state = allocateTrainingState(trainable.parameters, input.optimizer);
-  const session = runtime.createSession(trainingGraph(input).onnx, {
-    threads: model.sessionThreads(threads),
-  });
   const parameters = {
     ...frozenTensors(runtime, trainable.frozen),
     ...regionTensors(runtime, state, 'parameters', (name) => name),
   };
-  const passes = new Passes(input, session, parameters, state);
+  const passes = new Passes(input, parameters, state);
   const optimizer = await openOptimizer(state, input.optimizer, threads);
   return {
     ...{ state, optimizer, parameters },
@@ -74,25 +78,27 @@ export async function openTrainingSession(input: TrainingSessionInput): Promise<
       if (tensor === undefined) throw new Error(`internal: the training has no ${name}`);
       return tensor.data as Float32Array;
     },
+    limitPasses: (limit) => passes.limit(limit),
     computeGradients: (examples) => passes.run(examples, optimizer),
     close: async () => {
       await optimizer.close();
       passes.release();
       Object.values(parameters).forEach((tensor) => tensor.release());
-      session.release();
     },
   };
 }
 
-function trainingGraph({ model, trainable, labelSmoothing }: TrainingSessionInput): ModelGraph {
-  return model.trainingGraph({
+function compile(input: TrainingSessionInput): Session {
+  const { runtime, model, trainable, labelSmoothing, threads } = input;
+  const { onnx } = model.trainingGraph({
     trainable: trainable.parameters.map(({ name }) => name),
     adapters: trainable.adapters,
     ...{ labelSmoothing, dropout: true },
   });
+  return runtime.createSession(onnx, { threads: model.sessionThreads(threads) });
 }
 
-/** Below, a pass would hardly hold one tweet. */
+/** Tokens of a pass that are not shared out any further: about one tweet's. */
 const SMALLEST_PASS = 32;
 
 /** Runs effective batches in passes over one compiled graph. */
@@ -105,16 +111,12 @@ class Passes {
   readonly #loss: Tensor<'float32'>;
   readonly #tensors: PassTensors;
   #limits: PackingLimits;
+  #onSmaller: PassLimit['onSmaller'] = () => undefined;
 
-  constructor(
-    input: TrainingSessionInput,
-    session: Session,
-    parameters: NamedTensors,
-    state: TrainingState,
-  ) {
+  constructor(input: TrainingSessionInput, parameters: NamedTensors, state: TrainingState) {
     const { runtime } = input;
     this.#input = input;
-    this.#session = session;
+    this.#session = compile(input);
     this.#parameters = parameters;
     this.#limits = input.limits;
     this.#gradients = regionTensors(runtime, state, 'gradients', gradientName);
@@ -124,30 +126,38 @@ class Passes {
     this.#loss = runtime.createTensor({ elementType: 'float32', shape: [], data });
   }
 
+  limit({ tokensPerPass, onSmaller }: PassLimit): void {
+    this.#limits = limitedTo(this.#limits, tokensPerPass);
+    this.#onSmaller = onSmaller;
+  }
+
   /** When memory runs out, the same batch runs in smaller passes, and so do all after it. */
   async run(examples: readonly Example[], optimizer: Optimizer): Promise<BatchGradients> {
+    const lengths = examples.map(({ inputIds }) => inputIds.length);
     for (;;) {
+      const passes = passesOf(lengths, this.#limits, this.#input.model.imported);
       try {
-        return await this.#runAll(examples, optimizer);
+        return await this.#runAll(passes, examples, optimizer);
       } catch (error) {
         if (!(error instanceof Failure) || error.type !== 'OutOfMemory') throw error;
-        const longest = Math.max(...examples.map(({ inputIds }) => inputIds.length));
-        const tokensPerPass = Math.floor(this.#limits.tokensPerPass / 2);
-        if (tokensPerPass < SMALLEST_PASS || this.#limits.tokensPerPass <= longest) throw error;
-        const tokensPerRow = Math.min(this.#limits.tokensPerRow, tokensPerPass);
-        this.#limits = { tokensPerPass, tokensPerRow };
-        this.#input.onSmallerPasses?.(this.#limits);
+        const largest = Math.max(...passes.map(({ rows, tokens }) => rows * tokens));
+        if (largest <= Math.max(SMALLEST_PASS, ...lengths)) throw error;
+        this.#limits = limitedTo(this.#limits, Math.floor(largest / 2));
+        this.#onSmaller(this.#limits.tokensPerPass);
       }
     }
   }
 
-  async #runAll(examples: readonly Example[], optimizer: Optimizer): Promise<BatchGradients> {
+  async #runAll(
+    passes: readonly Pass[],
+    examples: readonly Example[],
+    optimizer: Optimizer,
+  ): Promise<BatchGradients> {
     const { model, padTokenId } = this.#input;
-    const lengths = examples.map(({ inputIds }) => inputIds.length);
-    const valuesWidth = model.valuesWidth;
+    const { valuesWidth } = model;
     let total = 0;
     let computedTokens = 0;
-    for (const [index, pass] of packExamples(lengths, this.#limits).entries()) {
+    for (const [index, pass] of passes.entries()) {
       const bound = this.#tensors.bind({ pass, examples, padTokenId, valuesWidth });
       try {
         const inputs = { ...bound.inputs, ...this.#parameters };
@@ -166,6 +176,7 @@ class Passes {
   release(): void {
     const tensors = [this.#gradients, this.#passGradients].flatMap(Object.values<Tensor>);
     [...tensors, this.#loss].forEach((tensor) => tensor.release());
+    this.#session.release();
   }
 }
 

@@ -2,6 +2,8 @@ import { Checkpointer, type CheckpointEvent } from './checkpoints/checkpointer.t
 import type { TrainingEvent } from './loop.ts';
 import type { ModelDefinition } from './model.ts';
 import { describePlatform, platformChanges } from './platform.ts';
+import { loadModelWeights } from './open-model.ts';
+import { PACKING } from './packing.ts';
 import type { Predictor } from './prediction.ts';
 import { initializeTensor } from './random/weight-initialization.ts';
 import type { Runtime } from './runtime/runtime.ts';
@@ -10,8 +12,6 @@ import type { TrainInput } from './train.ts';
 import type { Trainable } from './trainable.ts';
 import { startProgress, type TrainingProgress } from './training-progress.ts';
 import type { TrainingSession } from './training-session.ts';
-import { weightFiles } from './weights/model-files.ts';
-import { loadWeights } from './weights/weight-loading.ts';
 
 /** A training whose input was checked and whose graphs are compiled. */
 export interface PreparedTraining {
@@ -47,21 +47,40 @@ export async function beginTraining(
     );
   const restored = await checkpointer?.restore();
   const created = await loadParameters(input, prepared, restored !== undefined);
-  if (restored === undefined) {
-    if (created.length > 0) {
-      const names = created.join(', ');
-      const message = `the model's files have no ${names}: created from seed ${input.args.seed}`;
-      onEvent({ kind: 'note', message });
-    }
-    return { checkpointer, progress: startProgress(created), resumedFromStep: 0 };
+  const progress = restored?.progress ?? startProgress(created);
+  if (restored === undefined && created.length > 0) {
+    const names = created.join(', ');
+    const message = `the model's files have no ${names}: created from seed ${input.args.seed}`;
+    onEvent({ kind: 'note', message });
   }
-  const { progress } = restored;
-  const changes = platformChanges(restored.platform, platform);
+  const changes = restored === undefined ? [] : platformChanges(restored.platform, platform);
   if (changes.length > 0) {
     progress.exact = false;
     onEvent({ kind: 'note', message: inexactMessage(progress.step, changes) });
   }
+  limitPasses(input, session, progress);
   return { checkpointer, progress, resumedFromStep: progress.step };
+}
+
+/** Keeps passes as small as memory demanded before, and records when it demands smaller ones. */
+function limitPasses(
+  { tokensPerPass: asked = PACKING.tokensPerPass, onEvent }: TrainInput,
+  session: TrainingSession,
+  progress: TrainingProgress,
+): void {
+  const record = (tokensPerPass: number): void => {
+    progress.exact = false;
+    progress.tokensPerPass = tokensPerPass;
+  };
+  const tokensPerPass = Math.min(asked, progress.tokensPerPass ?? PACKING.tokensPerPass);
+  if (tokensPerPass < PACKING.tokensPerPass) record(tokensPerPass);
+  session.limitPasses({
+    tokensPerPass,
+    onSmaller: (tokens) => {
+      record(tokens);
+      onEvent?.({ kind: 'note', message: smallerPassesMessage(progress.step + 1, tokens) });
+    },
+  });
 }
 
 /**
@@ -76,10 +95,7 @@ async function loadParameters(
 ): Promise<readonly string[]> {
   const { seed } = args;
   const trained = new Set(trainable.parameters.map(({ name }) => name));
-  const created = await loadWeights({
-    ...model,
-    files: await weightFiles(modelFiles),
-    specs: model.parameters,
+  const created = await loadModelWeights(modelFiles, model, {
     seed,
     target: ({ name }) => (isRestored && trained.has(name) ? undefined : session.weights(name)),
   });
@@ -94,6 +110,13 @@ function checkpointEvent(event: CheckpointEvent): TrainingEvent {
   if (event.kind === 'published') return { ...event, kind: 'checkpoint' };
   const message = `the checkpoint of step ${event.step} is damaged, an older one is tried: ${event.message}`;
   return { kind: 'note', message };
+}
+
+function smallerPassesMessage(step: number, tokensPerPass: number): string {
+  return (
+    `memory ran out at optimizer step ${step}: from here on the same batches run in passes of at ` +
+    `most ${tokensPerPass} tokens, and the last bits of the model may differ`
+  );
 }
 
 function inexactMessage(step: number, changes: readonly string[]): string {

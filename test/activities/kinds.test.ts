@@ -115,6 +115,23 @@ describe('evaluate', () => {
 describe('train', () => {
   const args = { max_steps: 1 };
 
+  test('with lora the artifact has the adapter beside the merged model, and the step says what is trained', async () => {
+    const two = await kinds.run(downloadModel, {
+      config: { ...CONFIG, id2label: { 0: 'a', 1: 'b' } },
+      ...{ tokenizer: 'file:tokenizer', seed: 3 },
+    });
+    const outputs = await kinds.run(train, {
+      ...{ model: two['model'] ?? '', task: 'text-classification', args },
+      ...{ train_dataset: tokens.padded, lora: { r: 2, target_modules: ['c_attn'] } },
+      freeze: ['score.weight'],
+    });
+    const config = await fileOf(outputs['model'], 'adapter/adapter_config.json');
+    expect(JSON.parse(config)).toMatchObject({ r: 2, lora_alpha: 8, lora_dropout: 0 });
+    expect(kinds.notes.at(-1)).toBe(
+      'training 128 of 28,496 parameters (0.4 %); their gradients and moments take 1.5 KiB',
+    );
+  });
+
   test('the trained model has the pad token of its training, also in its tokenizer', async () => {
     const two = await kinds.run(downloadModel, {
       config: { ...CONFIG, id2label: { 0: 'a', 1: 'b' } },
@@ -153,12 +170,12 @@ describe('download-model', () => {
     [
       { config: { ...CONFIG, n_layers: 2 } },
       'InvalidInput',
-      'config: unknown key "n_layers": did you mean "n_layer"?',
+      'config: unknown key "n_layers" of a gpt2: did you mean "n_layer"?',
     ],
     [
       { config: { ...CONFIG, num_labels: '3', id2label: {} } },
       'InvalidInput',
-      'config: num_labels is "3": expected a whole number from 2',
+      'config: num_labels is "3": expected a whole number from 1',
     ],
   ])('%j is refused', async (inputs, type, message) => {
     const run = kinds.run(downloadModel, { ...inputs, tokenizer: 'file:tokenizer' });

@@ -43,6 +43,26 @@ export function quotient(dividend: Dimension, divisor: Dimension): Dimension | u
   return format({ coefficient: coefficient / by.coefficient, symbols: left });
 }
 
+/** `a + b`, or undefined when that is not a monomial. */
+export function sum(a: Dimension, b: Dimension): Dimension | undefined {
+  return combined(a, b, 1);
+}
+
+/** `a - b`, or undefined when that is not a monomial, or below 0 times a named length. */
+export function difference(a: Dimension, b: Dimension): Dimension | undefined {
+  return combined(a, b, -1);
+}
+
+function combined(a: Dimension, b: Dimension, sign: 1 | -1): Dimension | undefined {
+  const [left, right] = [parse(a), parse(b)];
+  if (right.coefficient === 0) return a;
+  if (left.coefficient === 0 && sign === 1) return b;
+  if (left.symbols.join('*') !== right.symbols.join('*')) return undefined;
+  const coefficient = left.coefficient + sign * right.coefficient;
+  if (coefficient < 0 && left.symbols.length > 0) return undefined;
+  return format({ coefficient, symbols: left.symbols });
+}
+
 /** The named lengths and the numeric factor of a dimension: `4*R*T` → [4, 'R', 'T']. */
 export function factors(dimension: Dimension): readonly Dimension[] {
   const { coefficient, symbols } = parse(dimension);

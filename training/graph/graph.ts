@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { DataType, Shape, TensorSpec } from './tensor-type.ts';
 import { inferOutputs, type OpName } from './operators.ts';
 
@@ -20,9 +21,15 @@ export interface Node {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly attributes: Attributes;
+  /** What the node comes from, in words, when the graph was read from a file. */
+  readonly origin?: string;
 }
 
-export type ConstantData = Float32Array | BigInt64Array | Int32Array | Uint32Array;
+/** Elements of a bool constant are 0 or 1. */
+export type ConstantData = Float32Array | BigInt64Array | Int32Array | Uint32Array | Uint8Array;
+
+/** Bytes of a constant that are kept as they are to find an equal one. */
+const SMALL_CONSTANT = 256;
 
 /**
  * A computation as a list of ONNX nodes in an order in which they can run.
@@ -33,18 +40,22 @@ export class Graph {
   readonly nodes: Node[] = [];
   readonly outputs = new Map<string, Value>();
   readonly constants = new Map<Value, ConstantData>();
-  /** Shapes that int64 vectors hold, where a length is known only by name. */
+  /** Lengths that int64 vectors and scalars hold, where one is known only by name. */
   readonly shapeVectors = new Map<Value, Shape>();
+  /** Set while nodes are added that come from a file. @see Node.origin */
+  origin: string | undefined;
   readonly #constantsByContent = new Map<string, Value>();
   readonly #nodesByExpression = new Map<string, Node>();
+  readonly #inputNames = new Set<string>();
   #count = 0;
 
   input(name: string, dtype: DataType, shape: Shape): Value {
-    if (this.inputs.some((input) => input.name === name)) {
+    if (this.#inputNames.has(name)) {
       throw new Error(`internal: the graph has two inputs named ${name}`);
     }
     const value = { graph: this, name, dtype, shape };
     this.inputs.push(value);
+    this.#inputNames.add(name);
     return value;
   }
 
@@ -58,7 +69,11 @@ export class Graph {
   /** A tensor of fixed values. */
   constant(dtype: DataType, shape: readonly number[], data: ConstantData): Value {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    const key = `${dtype} [${shape.join()}] ${bytes.toString('base64')}`;
+    const content =
+      bytes.length > SMALL_CONSTANT
+        ? createHash('sha256').update(bytes).digest('base64')
+        : bytes.toString('base64');
+    const key = `${dtype} [${shape.join()}] ${content}`;
     const known = this.#constantsByContent.get(key);
     if (known !== undefined) return known;
     const value = { graph: this, name: this.#name('constant'), dtype, shape };
@@ -74,13 +89,15 @@ export class Graph {
     if (known !== undefined) return known.outputs;
     const types = inferOutputs(op, { inputs, attributes });
     const outputs = types.map((type) => ({ graph: this, name: this.#name(op), ...type }));
-    const node = { op, inputs, outputs, attributes };
+    const { origin } = this;
+    const node = { op, inputs, outputs, attributes, ...(origin !== undefined && { origin }) };
     this.nodes.push(node);
     this.#nodesByExpression.set(key, node);
     return outputs;
   }
 
   #name(stem: string): string {
-    return `${stem}_${this.#count++}`;
+    const name = `${stem}_${this.#count++}`;
+    return this.#inputNames.has(name) ? this.#name(stem) : name;
   }
 }

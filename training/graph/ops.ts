@@ -35,7 +35,7 @@ export function scalar(graph: Graph, dtype: DataType, value: number): Value {
     case 'int64':
       return graph.constant(dtype, [], BigInt64Array.of(BigInt(value)));
     case 'bool':
-      throw new Error('internal: there are no bool constants');
+      return graph.constant(dtype, [], Uint8Array.of(Number(value !== 0)));
   }
 }
 
@@ -51,15 +51,23 @@ export const add = (a: Operand, b: Operand): Value => binary('Add', a, b);
 export const sub = (a: Operand, b: Operand): Value => binary('Sub', a, b);
 export const mul = (a: Operand, b: Operand): Value => binary('Mul', a, b);
 export const div = (a: Operand, b: Operand): Value => binary('Div', a, b);
+export const pow = (a: Operand, b: Operand): Value => binary('Pow', a, b);
+export const max = (a: Operand, b: Operand): Value => binary('Max', a, b);
+export const min = (a: Operand, b: Operand): Value => binary('Min', a, b);
 export const equal = (a: Operand, b: Operand): Value => binary('Equal', a, b);
+export const less = (a: Operand, b: Operand): Value => binary('Less', a, b);
 export const lessOrEqual = (a: Operand, b: Operand): Value => binary('LessOrEqual', a, b);
 export const and = (a: Value, b: Value): Value => binary('And', a, b);
+export const or = (a: Value, b: Value): Value => binary('Or', a, b);
+export const not = (x: Value): Value => single('Not', [x]);
 export const bitwiseXor = (a: Operand, b: Operand): Value => binary('BitwiseXor', a, b);
 export const shiftRight = (a: Value, bits: number): Value =>
   binary('BitShift', a, bits, { direction: string('RIGHT') });
 
 export const neg = (x: Value): Value => single('Neg', [x]);
 export const exp = (x: Value): Value => single('Exp', [x]);
+export const sin = (x: Value): Value => single('Sin', [x]);
+export const cos = (x: Value): Value => single('Cos', [x]);
 export const sqrt = (x: Value): Value => single('Sqrt', [x]);
 export const reciprocal = (x: Value): Value => single('Reciprocal', [x]);
 export const sigmoid = (x: Value): Value => single('Sigmoid', [x]);
@@ -111,7 +119,8 @@ export function gemm(a: Value, b: Value, options: GemmOptions = {}): Value {
   });
 }
 
-function intVector(graph: Graph, values: readonly number[]): Value {
+/** An int64 vector of these numbers. */
+export function intVector(graph: Graph, values: readonly number[]): Value {
   return graph.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
 }
 
@@ -150,7 +159,7 @@ export function transposeMatrices(x: Value): Value {
 }
 
 /** The shape as an int64 vector, whatever of it is only known when the graph runs. */
-function shapeVector(graph: Graph, shape: Shape): Value {
+export function shapeVector(graph: Graph, shape: Shape): Value {
   if (shape.every((length) => typeof length === 'number')) {
     return graph.constant('int64', [shape.length], BigInt64Array.from(shape, BigInt));
   }
@@ -172,6 +181,20 @@ function lengthVector(graph: Graph, dimension: Dimension): Value {
   const parts = factors(dimension);
   if (parts.length === 1) throw new Error(`internal: no input has an axis named ${dimension}`);
   return parts.map((part) => lengthVector(graph, part)).reduce(mul);
+}
+
+/** A length as an int64 scalar. */
+export function lengthScalar(graph: Graph, length: Dimension): Value {
+  if (typeof length === 'number') return scalar(graph, 'int64', length);
+  const value = reshape(lengthVector(graph, length), []);
+  graph.shapeVectors.set(value, [length]);
+  return value;
+}
+
+/** 0, 1, 2, ... as many as a length says: int64 [length]. */
+export function iota(graph: Graph, length: Dimension): Value {
+  const limit = lengthScalar(graph, length);
+  return single('Range', [scalar(graph, 'int64', 0), limit, scalar(graph, 'int64', 1)]);
 }
 
 /** A length, or a product of lengths, as a float32 [1]. */
@@ -218,6 +241,24 @@ export function split(x: Value, lengths: readonly number[], axis: number): reado
 
 export function concat(parts: readonly Value[], axis: number): Value {
   return single('Concat', parts, { axis: int(axis) });
+}
+
+/** x[start:end:step, ...]: starts, ends, axes and steps as int64 vectors. */
+export function slice(x: Value, bounds: readonly [Value, Value, Value, Value]): Value {
+  return single('Slice', [x, ...bounds]);
+}
+
+/** Running sums along an axis. */
+export function cumSum(
+  x: Value,
+  axis: Value,
+  options: { readonly exclusive: boolean; readonly reverse: boolean },
+): Value {
+  const attributes = {
+    exclusive: int(Number(options.exclusive)),
+    reverse: int(Number(options.reverse)),
+  };
+  return single('CumSum', [x, axis], attributes);
 }
 
 export function gather(data: Value, indices: Value, axis: number): Value {

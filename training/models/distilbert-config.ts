@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OTHER_NAMES } from './config-keys.ts';
 import {
   activation,
   type ConfigJson,
@@ -26,19 +27,12 @@ const schema = z.object({
   sinusoidal_pos_embds: z.literal(false).default(false),
 });
 
-/** DistilBertConfig.attribute_map. */
-export const DISTILBERT_OTHER_NAMES = {
-  hidden_size: 'dim',
-  num_attention_heads: 'n_heads',
-  num_hidden_layers: 'n_layers',
-} as const;
-
 /** A checked configuration of DistilBERT, under Hugging Face's field names. */
 export type DistilbertConfig = z.output<typeof schema>;
 
 /** @throws InvalidInput naming the field, its value, what is expected and the remedy */
 export function parseDistilbertConfig(json: ConfigJson): DistilbertConfig {
-  const otherNames = DISTILBERT_OTHER_NAMES;
+  const otherNames = OTHER_NAMES.distilbert;
   const config = parseConfig({ schema, otherNames, title: 'DistilBERT' }, json);
   requireDivisible(config, 'dim', 'n_heads');
   return config;

@@ -42,7 +42,7 @@ export type Gpt2Config = z.output<typeof schema>;
  * @throws InvalidInput naming the field, its value, what is expected and the remedy
  */
 export function parseGpt2Config(json: ConfigJson): Gpt2Config {
-  const config = parseConfig({ schema, otherNames: OTHER_NAMES, title: 'GPT-2' }, json);
+  const config = parseConfig({ schema, otherNames: OTHER_NAMES.gpt2, title: 'GPT-2' }, json);
   requireDivisible(config, 'n_embd', 'n_head');
   return config;
 }

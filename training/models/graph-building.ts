@@ -113,7 +113,8 @@ function modelScope(
   };
 }
 
-function modelGraph(
+/** A graph whose outputs are set, as a file with what there is to know of it. */
+export function modelGraph(
   graph: Graph,
   parameters: readonly ParameterSpec[],
   trainable: readonly string[],

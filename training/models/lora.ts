@@ -12,7 +12,8 @@ export interface LoraOptions {
   readonly dropout: number;
   /**
    * Linear layers that get an adapter, by the last parts of their paths: `c_attn`, `attn.c_proj`;
-   * `all-linear` for every one of the transformer; without it PEFT's choice for the model.
+   * `all-linear` for every one of the transformer; without it PEFT's choice for the model, where
+   * it has one.
    */
   readonly targetModules?: readonly string[] | 'all-linear';
 }
@@ -39,7 +40,7 @@ const FIRST_SITE = 1 << 20;
  * adapter changes nothing. Source: Hu et al., LoRA, 2021; PEFT, LoraLayer.reset_lora_parameters.
  *
  * @param body the transformer's parameters, without its head
- * @param defaults PEFT's target modules of the architecture
+ * @param defaults target modules where the options name none
  * @throws InvalidInput for a target that no linear layer has
  */
 export function loraAdapters(

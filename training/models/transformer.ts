@@ -37,7 +37,7 @@ export interface Transformer {
   readonly layers: number;
   /** Which layer a parameter belongs to, from 0; undefined for embeddings and the like. */
   readonly layerOf: (parameter: string) => number | undefined;
-  /** Linear layers that PEFT adapts when it is not told which. */
+  /** Linear layers that PEFT adapts when it is not told which; of DistilBERT those it takes of BERT. */
   readonly adapted: readonly string[];
   /** The largest probability of its dropouts. */
   readonly dropout: number;

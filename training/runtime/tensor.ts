@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { Failure } from '../../plan/failures.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { pointerFrom } from './ort-status.ts';
 
@@ -48,7 +49,10 @@ export interface TensorInput<E extends ElementType> {
   readonly data: TensorData<E>;
 }
 
-/** Zeroed, aligned memory for a tensor that neither moves nor is freed while a view of it lives. */
+/**
+ * Zeroed, aligned memory for a tensor that neither moves nor is freed while a view of it lives.
+ * @throws OutOfMemory
+ */
 export function allocateTensorData<E extends ElementType>(
   elementType: E,
   elements: number,
@@ -56,10 +60,24 @@ export function allocateTensorData<E extends ElementType>(
   const { view: View } = ELEMENTS[elementType];
   const byteLength = Math.max(elements, 1) * View.BYTES_PER_ELEMENT;
   // Small ArrayBuffers may live on the JavaScript heap, which moves; shared memory never does.
-  const memory = new SharedArrayBuffer(byteLength + TENSOR_ALIGNMENT);
+  const memory = allocate(byteLength + TENSOR_ALIGNMENT);
   const misaligned = Number(koffi.address(new Uint8Array(memory)) % BigInt(TENSOR_ALIGNMENT));
   const start = (TENSOR_ALIGNMENT - misaligned) % TENSOR_ALIGNMENT;
   return new View(memory as unknown as ArrayBuffer, start, elements) as TensorData<E>;
+}
+
+function allocate(byteLength: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(byteLength);
+  } catch (cause) {
+    const gibibytes = (byteLength / 2 ** 30).toFixed(1);
+    throw new Failure(
+      'OutOfMemory',
+      `a tensor needs ${gibibytes} GiB, and the system refused them; use a worker with more ` +
+        'memory or a smaller model',
+      { cause },
+    );
+  }
 }
 
 /** Wraps memory as a tensor. The tensor keeps the memory alive until it is released. */

@@ -8,12 +8,14 @@ export type ModelFiles = { readonly [name: string]: string };
 
 export const CONFIG_FILE = 'config.json';
 export const WEIGHTS_FILE = 'model.safetensors';
-const INDEX_FILE = 'model.safetensors.index.json';
+/** A graph with its weights, in place of WEIGHTS_FILE. */
+export const ONNX_FILE = 'model.onnx';
+export const INDEX_FILE = 'model.safetensors.index.json';
 
 /** Weights of formats that are not read. */
 const OTHER_WEIGHTS = /\.(bin|h5|msgpack|ckpt|gguf|pt|pth)$/;
 
-const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
+const indexSchema = z.looseObject({ weight_map: z.record(z.string(), z.string()) });
 
 /**
  * Parsed config.json.
@@ -36,17 +38,21 @@ export async function weightFiles(files: ModelFiles): Promise<readonly string[]>
   const single = files[WEIGHTS_FILE];
   if (single !== undefined) return [single];
   if (files[INDEX_FILE] === undefined) throw noWeights(Object.keys(files));
-  const index = indexSchema.safeParse(await readJson(files, INDEX_FILE));
-  if (!index.success) {
-    throw new Failure('InvalidInput', `${INDEX_FILE} has no weight_map; download the model again`);
-  }
-  const shards = [...new Set(Object.values(index.data.weight_map))].sort();
+  const { weight_map: map } = await readIndex(files);
+  const shards = [...new Set(Object.values(map))].sort();
   return shards.map((shard) => {
     const path = files[shard];
     if (path !== undefined) return path;
     const message = `the model has no file ${shard}, which its ${INDEX_FILE} names`;
     throw new Failure('NotFound', `${message}; download the model again`);
   });
+}
+
+/** Which shard holds each tensor. @throws InvalidInput when the index does not say */
+export async function readIndex(files: ModelFiles): Promise<z.infer<typeof indexSchema>> {
+  const index = indexSchema.safeParse(await readJson(files, INDEX_FILE));
+  if (index.success) return index.data;
+  throw new Failure('InvalidInput', `${INDEX_FILE} has no weight_map; download the model again`);
 }
 
 async function readJson(files: ModelFiles, name: string): Promise<unknown> {

@@ -37,7 +37,7 @@ export interface LoadWeightsInput extends WeightsInput {
  * @throws InvalidInput listing every parameter that is missing, unexpected or of another shape
  */
 export async function loadWeights(input: LoadWeightsInput): Promise<readonly string[]> {
-  const files = await openAll(input.files);
+  const files = await openWeights(input.files);
   try {
     const sources = matchWeights(input, tensorsOf(files));
     const created: string[] = [];
@@ -63,7 +63,7 @@ export async function loadWeights(input: LoadWeightsInput): Promise<readonly str
  * @throws as `loadWeights`
  */
 export async function checkWeights(input: WeightsInput): Promise<void> {
-  const files = await openAll(input.files);
+  const files = await openWeights(input.files);
   try {
     matchWeights(input, tensorsOf(files));
   } finally {
@@ -71,12 +71,13 @@ export async function checkWeights(input: WeightsInput): Promise<void> {
   }
 }
 
-interface Source {
+/** A tensor of one of several files. */
+export interface Source {
   readonly file: SafetensorsFile;
   readonly tensor: SafetensorsTensor;
 }
 
-function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Source> {
+export function tensorsOf(files: readonly SafetensorsFile[]): ReadonlyMap<string, Source> {
   const found = new Map<string, Source>();
   for (const file of files) {
     for (const tensor of file.tensors) found.set(currentName(tensor.name), { file, tensor });
@@ -97,36 +98,42 @@ function matchWeights(
   found: ReadonlyMap<string, Source>,
 ): ReadonlyMap<string, Source> {
   const sources = new Map<string, Source>();
-  const used = new Set<string>();
+  const used = new Set<Source>();
   const problems: string[] = [];
   for (const { name, shape } of input.specs) {
-    const foundName = found.has(name) ? name : withoutPrefix(name, input.basePrefix);
-    const source = found.get(foundName);
+    const source = sourceOf(name, input.basePrefix, found);
     if (source === undefined) {
       if (!input.mayLack.includes(name)) problems.push(`${name} is missing`);
       continue;
     }
-    used.add(foundName);
+    used.add(source);
     const actual = source.tensor.shape;
     if (actual.join() === shape.join()) sources.set(name, source);
     else problems.push(`${name} has the shape [${actual.join()}], expected [${shape.join()}]`);
   }
-  for (const name of found.keys()) {
-    if (!used.has(name) && !input.knownExtras.test(name)) problems.push(`${name} is unexpected`);
+  for (const [name, source] of found) {
+    if (!used.has(source) && !input.knownExtras.test(name)) problems.push(`${name} is unexpected`);
   }
   if (problems.length === 0) return sources;
   throw new Failure(
     'InvalidInput',
     `the weights do not fit config.json: ${problems.join('; ')}; use the config.json that was ` +
-      "saved with them (num_labels must be the head's number of classes)",
+      "saved with them (num_labels must be the head's number of classes, or give download-model " +
+      'ignore_mismatched_sizes: true for a new head)',
   );
 }
 
-function withoutPrefix(name: string, prefix: string): string {
-  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
+/** A parameter's tensor, under its own name or as base checkpoints name it. */
+export function sourceOf(
+  name: string,
+  basePrefix: string,
+  found: ReadonlyMap<string, Source>,
+): Source | undefined {
+  const short = name.startsWith(basePrefix) ? name.slice(basePrefix.length) : name;
+  return found.get(name) ?? found.get(short);
 }
 
-async function openAll(paths: readonly string[]): Promise<readonly SafetensorsFile[]> {
+export async function openWeights(paths: readonly string[]): Promise<readonly SafetensorsFile[]> {
   const files: SafetensorsFile[] = [];
   try {
     for (const path of paths) files.push(await openSafetensors(path));

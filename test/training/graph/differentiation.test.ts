@@ -68,7 +68,7 @@ test.each<{ name: string; of: (x: Value) => Value; wrt: string; message: string 
 ])('refuses $name', ({ of, wrt, message }) => {
   const graph = new Graph();
   const loss = of(graph.input('x', 'float32', [2]));
-  expect(() => differentiate(graph, loss, [wrt])).toThrow(new Error(message));
+  expect(() => differentiate(graph, loss, [wrt])).toThrow(expect.objectContaining({ message }));
 });
 
 test('a frozen branch may hold operators without a derivative', () => {

@@ -16,10 +16,10 @@ test.each([
     shapes: [[1, 14]],
   },
   {
-    what: 'the longest first, each where it fits first',
+    what: 'the longest first, each into the shortest row',
     lengths: [3, 6, 5, 4, 2],
     limits: { tokensPerPass: 100, tokensPerRow: 10 },
-    shapes: [[2, 10]],
+    shapes: [[3, 7]],
   },
   {
     what: 'as few passes as the budget allows',

@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { runtimeLibraryPath } from '../../../training/runtime/library.ts';
 import { statusFailure } from '../../../training/runtime/ort-status.ts';
+import { Failure } from '../../../plan/failures.ts';
 import { allocateTensorData, loadRuntime } from '../../../training/runtime/runtime.ts';
 import { smallModel, unaryModel } from './small-model.ts';
 
@@ -145,4 +146,13 @@ test('the version and the digest of the library can be read', async () => {
   const bytes = await readFile(runtime.libraryPath);
   const digest = createHash('sha256').update(bytes).digest('hex');
   expect(await runtime.libraryDigest()).toBe(`sha256:${digest}`);
+});
+
+test('memory that the system refuses is a failure with a remedy', () => {
+  expect(() => allocateTensorData('float32', 2 ** 45)).toThrow(
+    new Failure(
+      'OutOfMemory',
+      'a tensor needs 131072.0 GiB, and the system refused them; use a worker with more memory or a smaller model',
+    ),
+  );
 });

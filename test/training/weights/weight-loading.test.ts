@@ -95,7 +95,7 @@ test('lists everything that does not fit', async () => {
     message:
       'the weights do not fit config.json: transformer.wte.weight has the shape [2], expected [2,2]; ' +
       'transformer.ln_f.bias is missing; score.weight has the shape [2,2], expected [3,2]; ' +
-      "h.9.mlp.weight is unexpected; use the config.json that was saved with them (num_labels must be the head's number of classes)",
+      "h.9.mlp.weight is unexpected; use the config.json that was saved with them (num_labels must be the head's number of classes, or give download-model ignore_mismatched_sizes: true for a new head)",
   });
 });
 

@@ -2,7 +2,7 @@ import { sameShape } from '../dimension.ts';
 import type { Graph, Node, Value } from '../graph.ts';
 import { add, reduceSum, reshape, scalar } from '../ops.ts';
 import { RULES } from './rules.ts';
-import type { Gradients } from './rule.ts';
+import { NotDifferentiable, type Gradients } from './rule.ts';
 
 /**
  * Appends to the graph the nodes that compute d loss / d input, by reverse-mode differentiation.
@@ -52,6 +52,20 @@ function valuesThatDependOn(sources: readonly Value[], nodes: readonly Node[]): 
   return dependent;
 }
 
+/**
+ * Names of the graph's inputs that gradients of a value flow to.
+ * What it depends on through operators without a gradient alone, as by a comparison, is not among them.
+ */
+export function differentiableInputs(graph: Graph, value: Value): ReadonlySet<string> {
+  const reached = new Set([value]);
+  for (const node of graph.nodes.toReversed()) {
+    if (RULES[node.op].kind === 'no-gradient') continue;
+    if (!node.outputs.some((output) => reached.has(output))) continue;
+    for (const input of node.inputs) reached.add(input);
+  }
+  return new Set(graph.inputs.filter((input) => reached.has(input)).map(({ name }) => name));
+}
+
 function gradientsOf(
   node: Node,
   gradients: ReadonlyMap<Value, Value>,
@@ -64,10 +78,19 @@ function gradientsOf(
     case 'no-gradient':
       return [];
     case 'not-differentiable':
-      throw new Error(`internal: ${node.op} cannot be differentiated: ${rule.why}`);
+      throw new NotDifferentiable(node, rule.why);
     case 'derivative':
-      return rule.of({ ...node, dys });
+      return completed(node, rule.of({ ...node, dys }), needed);
   }
+}
+
+/** A rule may leave out what it has no equation for, but not where a gradient is needed. */
+function completed(node: Node, toInputs: Gradients, needed: ReadonlySet<Value>): Gradients {
+  const missing = node.inputs.findIndex(
+    (input, i) => needed.has(input) && input.dtype === 'float32' && toInputs[i] === undefined,
+  );
+  if (missing < 0) return toInputs;
+  throw new NotDifferentiable(node, `there is no derivative by its input ${missing + 1}`);
 }
 
 /** Un-broadcasts: sums a gradient over the axes along which its input was repeated. */

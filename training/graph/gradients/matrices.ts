@@ -1,6 +1,6 @@
 import type { Value } from '../graph.ts';
 import { flattenRows, gemm, matMul, mul, transposeMatrices } from '../ops.ts';
-import { float, int } from '../operators.ts';
+import { float, int } from '../attributes.ts';
 import { binary, derivative, outputOf, present } from './rule.ts';
 
 // d(AB) = dA·B + A·dB: Magnus and Neudecker, Matrix Differential Calculus, ch. 8.

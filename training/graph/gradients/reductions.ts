@@ -1,8 +1,12 @@
+import { int } from '../attributes.ts';
 import { product } from '../dimension.ts';
 import type { Value } from '../graph.ts';
-import { constantAxes } from '../operators.ts';
+import { constantAxes } from '../inference/operands.ts';
 import {
+  cast,
+  cumSum,
   elementCount,
+  equal,
   exp,
   expand,
   mul,
@@ -12,7 +16,7 @@ import {
   reshape,
   sub,
 } from '../ops.ts';
-import { derivative, outputOf, present, unary, type Backward } from './rule.ts';
+import { derivative, NotDifferentiable, outputOf, present, unary, type Backward } from './rule.ts';
 
 /** y = Σ x over axes: dx = dy at every element that was summed */
 export const reduceSumRule = unary(({ x, dy, node }) => spread(x, dy, reducedAxes(node)));
@@ -33,14 +37,33 @@ function spread(x: Value, dy: Value, axes: readonly number[]): Value {
   return expand(reshape(dy, kept), x.shape);
 }
 
-/** y = softmax(x) over the last axis: dx = y·(dy − Σ dy·y) */
-export const softmaxRule = unary(({ y, dy }) =>
-  mul(y, sub(dy, reduceSum(mul(dy, y), [-1], { keepDims: true }))),
+/**
+ * y = largest (smallest) x over axes: dx = dy at the elements that are y, in equal parts where they
+ * are several (as torch.amax)
+ */
+export const extremeRule = unary(({ x, y, dy, node }) => {
+  const axes = reducedAxes(node);
+  const isExtreme = cast(equal(x, spread(x, y, axes)), 'float32');
+  const count = reduceSum(isExtreme, axes, { keepDims: true });
+  return mul(div(isExtreme, count), spread(x, dy, axes));
+});
+
+/** yᵢ = Σ x up to i along an axis: dxᵢ = Σ dy from i on */
+export const cumSumRule = unary(({ dy, node }) =>
+  cumSum(dy, present(node.inputs[1]), {
+    exclusive: int(node.attributes, 'exclusive') === 1,
+    reverse: int(node.attributes, 'reverse') === 0,
+  }),
 );
 
-/** y = log softmax(x) over the last axis: dx = dy − eʸ·Σ dy */
-export const logSoftmaxRule = unary(({ y, dy }) =>
-  sub(dy, mul(exp(y), reduceSum(dy, [-1], { keepDims: true }))),
+/** y = softmax(x) over an axis: dx = y·(dy − Σ dy·y) */
+export const softmaxRule = unary(({ y, dy, node }) =>
+  mul(y, sub(dy, reduceSum(mul(dy, y), [int(node.attributes, 'axis')], { keepDims: true }))),
+);
+
+/** y = log softmax(x) over an axis: dx = dy − eʸ·Σ dy */
+export const logSoftmaxRule = unary(({ y, dy, node }) =>
+  sub(dy, mul(exp(y), reduceSum(dy, [int(node.attributes, 'axis')], { keepDims: true }))),
 );
 
 /**
@@ -53,7 +76,7 @@ export const layerNormalizationRule = derivative((node) => {
   const [mean, r] = [present(node.outputs[1]), present(node.outputs[2])];
   const [, dy] = outputOf(node);
   if (node.dys[1] !== undefined || node.dys[2] !== undefined) {
-    throw new Error('internal: LayerNormalization has no derivative through its statistics');
+    throw new NotDifferentiable(node, 'its statistics have no derivative');
   }
   const normalized = (): Value => mul(sub(x, mean), r);
   const rowMean = (values: Value): Value => reduceMean(values, [-1], { keepDims: true });

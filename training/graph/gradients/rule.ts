@@ -1,13 +1,10 @@
-import type { Attributes, Value } from '../graph.ts';
+import type { Node, Value } from '../graph.ts';
 
 /** Appends the nodes of one input's gradient; called only when that gradient is needed. */
 export type InputGradient = () => Value;
 
 /** A node seen from its rule. */
-export interface Backward {
-  readonly inputs: readonly Value[];
-  readonly outputs: readonly Value[];
-  readonly attributes: Attributes;
+export interface Backward extends Node {
   /** Gradient of the loss by each output; undefined where the loss does not depend on it. */
   readonly dys: readonly (Value | undefined)[];
 }
@@ -28,6 +25,18 @@ export type Rule =
   | DerivativeRule
   | { readonly kind: 'no-gradient' }
   | { readonly kind: 'not-differentiable'; readonly why: string };
+
+/** A gradient was asked for through a node that has none. */
+export class NotDifferentiable extends Error {
+  readonly node: Node;
+  readonly why: string;
+
+  constructor(node: Node, why: string) {
+    super(`internal: ${node.op} cannot be differentiated: ${why}`);
+    this.node = node;
+    this.why = why;
+  }
+}
 
 /** For operators on integers and truth values, and those that are constant almost everywhere. */
 export const noGradient: Rule = { kind: 'no-gradient' };

@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, expect, test, vi } from 'vitest';
+import { runWithinMemory } from '../../activities/smaller-passes.ts';
+import { writeTokenizedSplit } from '../../data/tokenized-dataset.ts';
+import { openStore } from '../../store/open.ts';
+import type { Store } from '../../store/store.ts';
+import type { JobEvent, TrainJob } from '../../training/process.ts';
+import { train, type TrainInput } from '../../training/train.ts';
+import { temporaryFolder } from '../setup/folders.ts';
+import { modelDigests, smallTraining } from '../training/loop/small-training.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+let folder = '';
+let input: TrainInput;
+let store: Store;
+let job: TrainJob;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const { evalRows: _, ...small } = await smallTraining(folder, { num_train_epochs: 10 });
+  input = small;
+  store = await openStore(`file:${join(folder, 'store')}`);
+  const { trainRows, onEvent: _onEvent, signal: _signal, checkpoints: _none, ...rest } = input;
+  const trainFile = join(folder, 'train.arrow');
+  const rows = trainRows.ids.map((id, row) => ({
+    id,
+    inputIds: trainRows.inputIds.subarray(trainRows.offsets[row], trainRows.offsets[row + 1]),
+    label: trainRows.labels?.[row] ?? null,
+    values: null,
+    completionMask: null,
+  }));
+  await writeTokenizedSplit(trainFile, [rows], {
+    ...{ label: true, valuesPerRow: 0, completionMask: false },
+  });
+  job = { ...rest, kind: 'train', task: 'text-classification', trainFile };
+});
+
+/** Trains with a checkpoint every three steps; `disturb` is told of each step and the process. */
+async function run(key: string, disturb: (pid: number, attempt: number) => Promise<void>) {
+  const notes: string[] = [];
+  const started: number[] = [];
+  let pid = 0;
+  const onEvent = (event: JobEvent): void => {
+    if (event.kind === 'process') pid = event.pid;
+    if (event.kind === 'started') started.push(event.resumedFromStep);
+    if (event.kind === 'step' && event.step === 8) void disturb(pid, started.length);
+  };
+  const checkpoints = {
+    ...{ storeUrl: store.url, key, directory: join(folder, `copies-${key}`) },
+    ...{ everySeconds: 1000, everySteps: 3 },
+  };
+  const { signal } = new AbortController();
+  const note = (text: string): unknown => notes.push(text);
+  const ended = runWithinMemory({ ...job, checkpoints }, { signal, onEvent, note });
+  return { ended, notes, started };
+}
+
+test('a process that memory ran out for goes on in smaller passes', async () => {
+  const { ended, notes, started } = await run('limited', async (pid, attempt) => {
+    // From now on the first process gets no more memory.
+    if (attempt === 1) await promisify(execFile)('prlimit', ['--pid', String(pid), '--data=1']);
+  });
+  const result = await ended;
+  expect(notes).toEqual([
+    'memory ran out and ended the training process: it goes on from its last checkpoint in ' +
+      'passes of at most 512 tokens',
+  ]);
+  expect(started[0]).toBe(0);
+  expect(started[1]).toBeGreaterThanOrEqual(3);
+  expect(result.resumedFromStep).toBe(started[1]);
+  expect(result.exact).toBe(false);
+  // These batches are smaller than any pass.
+  const { 'config.json': _, ...weights } = await modelDigests(await train(input));
+  expect(await modelDigests(result)).toMatchObject(weights);
+});
+
+test('a process that was killed otherwise is not begun again', async () => {
+  const { ended, notes } = await run('killed', async (pid) => {
+    process.kill(pid, 'SIGKILL');
+  });
+  await expect(ended).rejects.toMatchObject({ type: 'OutOfMemory' });
+  expect(notes).toEqual([]);
+});

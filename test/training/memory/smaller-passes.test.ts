@@ -1,0 +1,94 @@
+import { execFile } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { Failure } from '../../../plan/failures.ts';
+import { openStore } from '../../../store/open.ts';
+import type { TrainingEvent } from '../../../training/loop.ts';
+import { train, type TrainInput, type TrainResult } from '../../../training/train.ts';
+import type { HistoryRow } from '../../../training/training-progress.ts';
+import { modelDigests, temporaryFolder } from '../loop/small-training.ts';
+import { longTraining } from './long-training.ts';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+
+let folder = '';
+let input: TrainInput;
+let whole: TrainResult;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  input = await longTraining(folder);
+  whole = await train(input);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+function numbersOf(history: readonly HistoryRow[], name: 'loss' | 'grad_norm'): number[] {
+  return history.flatMap((row) => ('loss' in row ? [row[name]] : []));
+}
+
+function expectSame(history: readonly HistoryRow[]): void {
+  for (const name of ['loss', 'grad_norm'] as const) {
+    const found = numbersOf(history, name);
+    const expected = numbersOf(whole.history, name);
+    expect(found).toHaveLength(expected.length);
+    for (const [i, value] of found.entries()) {
+      expect(Math.abs(value / (expected[i] ?? NaN) - 1)).toBeLessThan(1e-6);
+    }
+  }
+}
+
+const note = (step: number, tokens: number): string =>
+  `memory ran out at optimizer step ${step}: from here on the same batches run in passes of at ` +
+  `most ${tokens} tokens, and the last bits of the model may differ`;
+
+test('when the system refuses memory, the same batches run in smaller passes', async () => {
+  const file = join(folder, 'input.json');
+  const { trainRows: _, ...rest } = input;
+  await writeFile(file, JSON.stringify(rest));
+  const script = fileURLToPath(new URL('./limited-training.ts', import.meta.url));
+  // A pass of four rows takes about 160 MiB.
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--import',
+    'tsx',
+    script,
+    file,
+    '130',
+  ]);
+  const limited = JSON.parse(stdout) as {
+    readonly notes: readonly string[];
+    readonly history: readonly HistoryRow[];
+    readonly exact: boolean;
+  };
+  expect(limited.exact).toBe(false);
+  const [share, ...smaller] = limited.notes;
+  expect(share).toBe('training all 120,576 parameters; their gradients and moments take 1.4 MiB');
+  // How much else the process needs decides whether half is enough.
+  expect(smaller).toEqual([note(1, 480), note(1, 240)].slice(0, Math.max(1, smaller.length)));
+  expectSame(limited.history);
+});
+
+test('a resumed training keeps its smaller passes, and ends with the same bytes', async () => {
+  const smaller = await train({ ...input, tokensPerPass: 480 });
+  expect(smaller.exact).toBe(false);
+  expectSame(smaller.history);
+  const expected = await modelDigests(smaller);
+  expect(expected).not.toEqual(await modelDigests(await train(input)));
+
+  const store = await openStore(`file:${join(folder, 'store')}`);
+  const reason = new Failure('ShuttingDown', 'the worker is shutting down');
+  const controller = new AbortController();
+  const directory = join(folder, 'copies');
+  const checkpoints = { store, key: 'smaller', directory, everySeconds: 1000 };
+  const onEvent = (event: TrainingEvent): void => {
+    if (event.kind === 'step' && event.step === 2) controller.abort(reason);
+  };
+  const { signal } = controller;
+  const stopped = train({ ...input, tokensPerPass: 480, checkpoints, signal, onEvent });
+  await expect(stopped).rejects.toBe(reason);
+  const resumed = await train({ ...input, checkpoints });
+  expect(resumed.resumedFromStep).toBe(2);
+  expect(resumed.exact).toBe(false);
+  expect(await modelDigests(resumed)).toEqual(expected);
+});
