@@ -54,10 +54,10 @@ export interface ModelDefinition {
   /** Longest example, in tokens. */
   readonly positions: number;
   readonly padTokenId: number | null;
-  /** The graph of an .onnx file, which the model then is; it takes one example a row. */
-  readonly imported?: ImportedClassifier;
   /** Whether rows must have the model's own pad token, as its positions are counted from it. */
   readonly hasPadPositions?: true;
+  /** The graph of an .onnx file, which the model then is; it takes one example a row. */
+  readonly imported?: ImportedClassifier;
   readonly layers: number;
   /** Which layer a parameter belongs to, from 0; undefined for embeddings and the like. */
   readonly layerOf: (parameter: string) => number | undefined;
@@ -108,7 +108,7 @@ export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): Model
 }
 
 /** What the classes that a config.json names were made for. */
-function taskOf(json: ConfigJson): Task {
+export function taskOf(json: ConfigJson): Task {
   const architectures = json['architectures'];
   const [first] = Array.isArray(architectures) ? (architectures as readonly unknown[]) : [];
   return /(LMHeadModel|ForCausalLM)$/.test(String(first)) ? 'causal-lm' : 'text-classification';

@@ -67,8 +67,10 @@ function useless(
   files: readonly SafetensorsFile[],
 ): readonly string[] {
   const found = tensorsOf(files);
-  const used = new Set(specs.map(({ name }) => sourceOf(name, basePrefix, found)?.tensor.name));
-  return [...found.keys()].filter((name) => !used.has(name) && knownExtras.test(name));
+  const used = new Set(specs.map(({ name }) => sourceOf(name, basePrefix, found)));
+  return [...found]
+    .filter(([name, source]) => !used.has(source) && knownExtras.test(name))
+    .map(([, { tensor }]) => tensor.name);
 }
 
 async function copyWithout(

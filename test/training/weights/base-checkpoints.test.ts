@@ -167,7 +167,8 @@ describe.each(CHECKPOINTS)('$fixture: $what', (checkpoint) => {
       type: 'InvalidInput',
       message:
         'the weights do not fit config.json: encoder.extra.weight is unexpected; use the ' +
-        "config.json that was saved with them (num_labels must be the head's number of classes)",
+        "config.json that was saved with them (num_labels must be the head's number of classes, or " +
+        'give download-model ignore_mismatched_sizes: true for a new head)',
     });
   });
 });
