@@ -4,8 +4,6 @@ import { Mismatch } from '../graph/mismatch.ts';
 
 export const intAttribute = (value: number): Attribute => ({ kind: 'int', value });
 export const intsAttribute = (value: readonly number[]): Attribute => ({ kind: 'ints', value });
-export const floatAttribute = (value: number): Attribute => ({ kind: 'float', value });
-export const stringAttribute = (value: string): Attribute => ({ kind: 'string', value });
 
 export interface FileNodeInput {
   readonly proto: NodeProto;

@@ -58,7 +58,7 @@ export function importGraph(input: ImportGraphInput): Value {
 }
 
 /** A node in words: `node "/bert/Erf" (Erf)`. */
-export function described({ name, opType, output, domain }: NodeProto): string {
+function described({ name, opType, output, domain }: NodeProto): string {
   const operator = isOnnxDomain(domain) ? opType : `${domain}.${opType}`;
   return `node "${name === '' ? (output[0] ?? '') : name}" (${operator})`;
 }
