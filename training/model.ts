@@ -108,7 +108,7 @@ export function defineModel(json: ConfigJson, purpose: ModelPurpose = {}): Model
 }
 
 /** What the classes that a config.json names were made for. */
-export function taskOf(json: ConfigJson): Task {
+function taskOf(json: ConfigJson): Task {
   const architectures = json['architectures'];
   const [first] = Array.isArray(architectures) ? (architectures as readonly unknown[]) : [];
   return /(LMHeadModel|ForCausalLM)$/.test(String(first)) ? 'causal-lm' : 'text-classification';

@@ -1,28 +1,10 @@
 import type { Value } from '../../../training/graph/graph.ts';
 import * as ops from '../../../training/graph/ops.ts';
-import type { OpName } from '../../../training/graph/operators.ts';
 import type { Shape } from '../../../training/graph/tensor-type.ts';
-import { int32 } from './evaluation.ts';
-
-/** Something whose gradients are tested. */
-export interface GradientCase {
-  readonly name: string;
-  /** Shapes of the inputs to differentiate by. */
-  readonly inputs: readonly Shape[];
-  readonly of: (...inputs: Value[]) => Value;
-  /** Where the inputs lie; [-1.5, 1.5] when left out. */
-  readonly range?: readonly [number, number];
-  /** What rounding a constant of the rule to float32 changes. */
-  readonly rounding?: number;
-}
+import { apply, broadcastPairs, required, type GradientCase } from './gradient-case.ts';
+import { MOVES } from './gradient-move-cases.ts';
 
 type Attributes = Parameters<Value['graph']['apply']>[2];
-
-/** One operator, as it is. */
-export function apply(op: OpName, inputs: readonly Value[], attributes: Attributes = {}): Value {
-  const [output] = required(inputs[0]).graph.apply(op, inputs, attributes);
-  return required(output);
-}
 
 const axisAttribute = (axis: number): NonNullable<Attributes> => ({
   axis: { kind: 'int', value: axis },
@@ -40,30 +22,6 @@ export const BINARIES: { readonly [name: string]: (a: Value, b: Value) => Value 
   // The exponent has no gradient of its own.
   'pow by a constant': (a, b) => ops.mul(ops.pow(a, 1.7), b),
 };
-
-/** All shapes of at most `rank` axes of 1, 2 or 3. */
-function shapesOf(rank: number): readonly (readonly number[])[] {
-  if (rank === 0) return [[]];
-  const shorter = shapesOf(rank - 1);
-  const longest = shorter.filter(({ length }) => length === rank - 1);
-  return [...shorter, ...longest.flatMap((shape) => [1, 2, 3].map((length) => [...shape, length]))];
-}
-
-/** Every pair of shapes of at most `rank` axes that broadcast to each other. */
-export function broadcastPairs(
-  rank: number,
-): readonly (readonly [readonly number[], readonly number[]])[] {
-  const shapes = shapesOf(rank);
-  return shapes.flatMap((a) => shapes.filter((b) => isBroadcast(a, b)).map((b) => [a, b] as const));
-}
-
-function isBroadcast(a: readonly number[], b: readonly number[]): boolean {
-  const [short, long] = a.length < b.length ? [a, b] : [b, a];
-  const aligned = long.slice(long.length - short.length);
-  return short.every(
-    (length, axis) => [length, aligned[axis]].includes(1) || length === aligned[axis],
-  );
-}
 
 const someBroadcasts = Object.entries(BINARIES).flatMap(([name, of]) =>
   [
@@ -176,116 +134,6 @@ const reductions = [[0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2], [-1], [-3,
     ),
 );
 
-const perms = [
-  [0, 1, 2],
-  [0, 2, 1],
-  [1, 0, 2],
-  [1, 2, 0],
-  [2, 0, 1],
-  [2, 1, 0],
-];
-
-/** Starts, ends, axes, steps. */
-const slices = [
-  [[1], [3], [0], [1]],
-  [[0], [2], [1], [1]],
-  [[-2], [2 ** 40], [2], [1]],
-  [
-    [0, 1],
-    [-1, 5],
-    [1, 2],
-    [1, 2],
-  ],
-  [
-    [3, 0],
-    [-9, 1],
-    [2, 0],
-    [-1, 1],
-  ],
-  [[4], [0], [-1], [-2]],
-].map(([starts = [], ends = [], axes = [], steps = []]): GradientCase => ({
-  name: `Slice ${starts.join()}:${ends.join()}:${steps.join()} of axes ${axes.join()}`,
-  inputs: [[3, 3, 5]],
-  of: (x) => {
-    const vector = (values: readonly number[]): Value => ops.intVector(x.graph, values);
-    return ops.slice(x, [vector(starts), vector(ends), vector(axes), vector(steps)]);
-  },
-}));
-
-const moves: readonly GradientCase[] = [
-  ...perms.map((perm): GradientCase => ({
-    name: `Transpose ${perm.join()}`,
-    inputs: [[2, 3, 4]],
-    of: (x) => ops.transpose(x, perm),
-  })),
-  ...[[3, 4], [12], [2, 3, 2, 1], [1, 12]].map((shape): GradientCase => ({
-    name: `Reshape to [${shape.join()}]`,
-    inputs: [[2, 6]],
-    of: (x) => ops.reshape(x, shape),
-  })),
-  ...broadcastPairs(2).flatMap(([a, b]): readonly GradientCase[] =>
-    a.length > b.length
-      ? []
-      : [
-          {
-            name: `Expand [${a.join()}] to [${b.join()}]`,
-            inputs: [a],
-            of: (x) => apply('Expand', [x, ops.intVector(x.graph, b)]),
-          },
-        ],
-  ),
-  ...[0, 1, -1].map((axis): GradientCase => ({
-    name: `Split along ${axis} with a part unused`,
-    inputs: [[6, 6]],
-    of: (x) => {
-      const [a, , c] = ops.split(x, [2, 1, 3], axis);
-      return ops.mul(ops.reduceSum(required(a), [0, 1]), required(c));
-    },
-  })),
-  ...[0, 1, 2, -2].map((axis): GradientCase => ({
-    name: `Concat along ${axis}`,
-    inputs: [1, 3, 2].map((length) => [2, 2, 2].with(axis, length)),
-    of: (...parts) => ops.concat(parts, axis),
-  })),
-  ...slices,
-  {
-    name: 'Gather of rows, some of them twice',
-    inputs: [[4, 3]],
-    of: (x) => ops.gather(x, int32(x.graph, [2, 3], [1, 0, 1, 3, 1, 0]), 0),
-  },
-  {
-    name: 'Gather of one',
-    inputs: [[2, 4, 3]],
-    of: (x) => ops.gather(x, int32(x.graph, [], [2]), 1),
-  },
-  {
-    name: 'Gather from the end',
-    inputs: [[2, 4, 3]],
-    of: (x) => ops.gather(x, int32(x.graph, [3], [-1, -1, 0]), -1),
-  },
-  ...[0, 1, -1].map((axis): GradientCase => ({
-    name: `GatherElements along ${axis}, some of them twice`,
-    inputs: [[4, 4]],
-    of: (x) => ops.gatherElements(x, int32(x.graph, [3, 2], [0, 0, 3, 1, 3, -1]), axis),
-  })),
-  {
-    name: 'ScatterElements with duplicates',
-    inputs: [
-      [3, 4],
-      [3, 2],
-    ],
-    of: (x, u) => ops.scatterAdd(x, int32(x.graph, [3, 2], [0, 0, 3, 1, 2, 2]), required(u), 1),
-  },
-  {
-    name: 'Where with broadcast branches',
-    inputs: [[3], [2, 1]],
-    of: (a, b) => {
-      const pattern = ops.equal(int32(a.graph, [2, 3], [1, 0, 1, 0, 0, 1]), 1);
-      return ops.where(pattern, a, required(b));
-    },
-  },
-];
-
 const layerNorms = [[3, 5], [2, 3, 5], [5], [1, 5], [4, 1]].map((shape): GradientCase => ({
   name: `LayerNormalization [${shape.join()}]`,
   inputs: [shape, [shape.at(-1) ?? 1], [shape.at(-1) ?? 1]],
@@ -333,12 +181,7 @@ export const CASES: readonly GradientCase[] = [
   ...matMuls,
   ...gemms,
   ...reductions,
-  ...moves,
+  ...MOVES,
   ...layerNorms,
   ...namedLengths,
 ];
-
-export function required<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error('the test lacks a value');
-  return value;
-}

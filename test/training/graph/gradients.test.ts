@@ -15,14 +15,8 @@ import {
   type Numbers,
 } from './evaluation.ts';
 import { evaluate64, finiteDifferences } from './float64.ts';
-import {
-  apply,
-  BINARIES,
-  broadcastPairs,
-  CASES,
-  required,
-  type GradientCase,
-} from './gradient-cases.ts';
+import { apply, broadcastPairs, required, type GradientCase } from './gradient-case.ts';
+import { BINARIES, CASES } from './gradient-cases.ts';
 
 /** Lengths that the named axes have when a case runs. */
 const LENGTHS: { readonly [name: string]: number } = { N: 3, M: 4 };
