@@ -3,13 +3,14 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { LabelKind } from '../data/dataset.ts';
 import { diskFailure } from '../data/disk-failure.ts';
+import type { Verdict } from '../evaluation/verdicts.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
 import type { LoraOptions } from '../training/models/lora.ts';
-import type { ProblemType } from '../training/models/objectives.ts';
+import type { ProblemType } from '../training/models/problem-types.ts';
 import type { JobEvent, JobResult, TrainJob } from '../training/process.ts';
 import { runWithinMemory } from './smaller-passes.ts';
 import type { StepContext } from './step-context.ts';
@@ -38,6 +39,8 @@ interface TrainOutputs {
   readonly metrics: Record<string, number>;
   readonly history: ArtifactDigest;
   readonly best_step: number;
+  readonly verdict: Verdict['verdict'];
+  readonly verdict_reasons: string[];
 }
 
 /** Trains in a process of its own; checkpoints are in the store under the step's fingerprint. */
@@ -49,36 +52,66 @@ export async function runTraining(
   const modelFiles = await openModel(store, inputs.model);
   const rows = await openTokenized(store, inputs.train_dataset);
   const evalRows = inputs.eval_dataset && (await openTokenized(store, inputs.eval_dataset));
-  if (evalRows) checkAlike(rows, evalRows);
+  if (evalRows) checkAlike(rows, evalRows, 'eval_dataset');
+  const replayRows = inputs.replay && (await openTokenized(store, inputs.replay.dataset));
+  if (replayRows) checkAlike(rows, replayRows, 'replay.dataset');
   await requireTokenizerOf(store, inputs.model, 'train_dataset', rows);
   const outputDirectory = join(temporaryDirectory, 'model');
   await mkdir(outputDirectory);
   const job: TrainJob = {
     kind: 'train',
-    task: inputs.task,
-    ...(rows.info.label_kind && { problemType: PROBLEM_TYPES[rows.info.label_kind] }),
-    ...(inputs.freeze && { freeze: inputs.freeze }),
-    ...(inputs.lora && { lora: loraOptions(inputs.lora) }),
+    ...settingsOf(inputs, rows.info.label_kind),
     modelFiles,
     trainFile: rows.file,
     ...(evalRows && { evalFile: evalRows.file }),
     labels: rows.info.labels,
     padTokenId: rows.info.pad_token_id,
-    args: inputs.args,
+    ...(inputs.replay &&
+      replayRows && { replay: { file: replayRows.file, fraction: inputs.replay.fraction } }),
     threads: availableParallelism(),
     outputDirectory,
     checkpoints: {
       storeUrl: store.url,
       key: fingerprint,
       everySeconds: CHECKPOINT_SECONDS,
+      saveTotalLimit: inputs.args.save_total_limit,
     },
   };
+  const note = noteKeeper(context);
   const result = await runWithinMemory(job, {
-    ...{ signal, onEvent: eventWatcher(context) },
-    note: (text) => context.note(text),
+    ...{ signal, note, onEvent: eventWatcher(context, note) },
   });
+  for (const text of closingNotes(result)) note(text);
   const tokenizer = await trainedTokenizer(modelFiles, rows.info.pad_token, outputDirectory);
   return putOutputs(context, tokenizer, result);
+}
+
+/** What the inputs say of the training besides models and datasets. */
+function settingsOf(
+  inputs: TrainInputs,
+  labelKind: LabelKind | null,
+): Pick<
+  TrainJob,
+  | 'task'
+  | 'args'
+  | 'problemType'
+  | 'classWeights'
+  | 'freeze'
+  | 'lora'
+  | 'earlyStopping'
+  | 'divergence'
+> {
+  const { task, args, divergence, freeze, lora } = inputs;
+  const problemType = inputs.problem_type ?? (labelKind && PROBLEM_TYPES[labelKind]);
+  return {
+    ...{ task, args },
+    ...(problemType && { problemType }),
+    ...(inputs.class_weights && { classWeights: inputs.class_weights }),
+    ...(freeze && { freeze }),
+    ...(lora && { lora: loraOptions(lora) }),
+    ...(inputs.early_stopping && { earlyStopping: inputs.early_stopping }),
+    ...(divergence !== 'off' && { divergence }),
+  };
 }
 
 /**
@@ -105,7 +138,7 @@ async function trainedTokenizer(
 }
 
 async function putOutputs(
-  { store, note }: StepContext,
+  { store }: StepContext,
   tokenizer: Readonly<Record<string, string>>,
   result: JobResult<TrainJob>,
 ): Promise<TrainOutputs> {
@@ -121,27 +154,50 @@ async function putOutputs(
     metadata: { exact: result.exact },
     files: { 'history.jsonl': { file: result.historyFile } },
   });
-  if (!result.exact) {
-    note(
-      'the platform changed or memory ran out on the way: the last bits may differ (exact: false)',
-    );
-  }
-  return { model, metrics: { ...result.metrics }, history, best_step: result.bestStep };
+  const { verdict, reasons } = result.verdict;
+  return {
+    ...{ model, history, verdict },
+    metrics: { ...result.metrics },
+    best_step: result.bestStep,
+    verdict_reasons: [...reasons],
+  };
 }
 
-function checkAlike(train: TokenizedInput, evaluation: TokenizedInput): void {
-  const [a, b] = [train.info, evaluation.info];
+/** A step shows one note: the newest would hide those before it. */
+function noteKeeper(context: StepContext): (text: string) => void {
+  const notes: string[] = [];
+  return (text) => {
+    notes.push(text);
+    context.note(notes.join('; '));
+  };
+}
+
+/** What a person should know of a training that has ended. */
+function closingNotes({ exact, verdict: { verdict, reasons } }: JobResult<TrainJob>): string[] {
+  const needsNothing = verdict === 'good' || verdict === 'unclear';
+  return [
+    ...(exact
+      ? []
+      : [
+          'the platform changed or memory ran out on the way: the last bits may differ (exact: false)',
+        ]),
+    ...(needsNothing ? [] : [`${verdict}: ${reasons.join('; ')}`]),
+  ];
+}
+
+function checkAlike(train: TokenizedInput, other: TokenizedInput, name: string): void {
+  const [a, b] = [train.info, other.info];
   if (a.tokenizer !== b.tokenizer || a.pad_token_id !== b.pad_token_id) {
     throw new Failure(
       'InvalidInput',
-      'train_dataset and eval_dataset were tokenized differently: use one tokenizer and pad_token ' +
+      `train_dataset and ${name} were tokenized differently: use one tokenizer and pad_token ` +
         'for both tokenize steps',
     );
   }
   if (JSON.stringify(a.labels) !== JSON.stringify(b.labels)) {
     throw new Failure(
       'InvalidInput',
-      `train_dataset has the labels ${String(a.labels)}, eval_dataset ${String(b.labels)}: ` +
+      `train_dataset has the labels ${String(a.labels)}, ${name} ${String(b.labels)}: ` +
         'take both from one download-dataset step',
     );
   }
@@ -156,7 +212,10 @@ function evalScores(scores: { readonly [name: string]: number }): JsonObject {
 }
 
 /** Turns the job's events into live details and what the ledger keeps of them. */
-function eventWatcher(context: StepContext): (event: JobEvent) => void {
+function eventWatcher(
+  context: StepContext,
+  note: (text: string) => void,
+): (event: JobEvent) => void {
   let hasStepped = false;
   let details: JsonObject = {};
   const show = (next: JsonObject): void => {
@@ -201,7 +260,7 @@ function eventWatcher(context: StepContext): (event: JobEvent) => void {
         show({ checkpoint_step: event.step });
         return;
       case 'note':
-        context.note(event.message);
+        note(event.message);
         return;
       case 'process':
         show({ pid: event.pid });

@@ -1,7 +1,12 @@
-// `npm run docs`: writes the parts of docs/ that follow from the code.
+// `npm run docs`: writes what of docs/ follows from the code.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { withKinds } from './reference-page.ts';
+import { renderArguments } from './arguments-page.ts';
+import { formatted, withKinds } from './reference-page.ts';
 
-const path = fileURLToPath(new URL('./pipeline-reference.md', import.meta.url));
-await writeFile(path, await withKinds(await readFile(path, 'utf8'), path));
+const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+
+const reference = pathOf('./pipeline-reference.md');
+await writeFile(reference, await withKinds(await readFile(reference, 'utf8'), reference));
+const argumentsPage = pathOf('./training-arguments.md');
+await writeFile(argumentsPage, await formatted(renderArguments(), argumentsPage));

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { catalog } from '../activities/catalog.ts';
 import { kindName } from '../language/catalog.ts';
 import { describeSchema, valueSchema } from '../language/schema.ts';
+import { code, renderDefault, table, unwrapped } from './tables.ts';
 
 type Kind = (typeof catalog)[number];
 type Shape = Readonly<Record<string, z.ZodType>>;
@@ -56,13 +57,15 @@ function renderKind(kind: Kind): string {
 }
 
 function inputsTable(what: string, shape: Shape): string {
-  const built = Object.entries(shape).filter(([, schema]) => !isNotBuilt(schema));
+  const built = Object.entries(shape).filter(
+    ([, schema]) => !isNotBuilt(schema) && !isAside(schema),
+  );
   return table(
     [what, 'type', 'default', 'meaning'],
     built.map(([name, schema]) => [
       code(name),
       typeOf(schema, 'input'),
-      defaultOf(schema),
+      renderDefault(schema),
       schema.description ?? '',
     ]),
   );
@@ -79,9 +82,26 @@ function nestedTables(shape: Shape): readonly string[] {
   return Object.entries(shape).flatMap(([name, schema]) => {
     const inner = unwrapped(schema);
     return inner instanceof z.ZodObject
-      ? [`Keys of \`${name}\`:`, inputsTable('key', inner.shape), notBuiltLine(inner.shape)]
+      ? [
+          `Keys of \`${name}\`:`,
+          inputsTable('key', inner.shape),
+          notBuiltLine(inner.shape),
+          asideLine(inner.shape),
+        ]
       : [];
   });
+}
+
+/** Refused with a reason of its own, or an older name: kept off the page, which has a link. */
+function isAside(schema: z.ZodType): boolean {
+  const { not, hint, notBuilt } = valueSchema(schema, 'input');
+  return notBuilt === undefined && (not !== undefined || hint !== undefined);
+}
+
+function asideLine(shape: Shape): string {
+  return Object.values(shape).some(isAside)
+    ? 'Older names, which are accepted, and names that mean nothing here, which are refused with the reason, are on the page on [training arguments](training-arguments.md).'
+    : '';
 }
 
 function isNotBuilt(schema: z.ZodType): boolean {
@@ -107,32 +127,4 @@ function typeOf(schema: z.ZodType, io: 'input' | 'output'): string {
   return [accepted.join(', '), ...refused.map((word) => `${code(word)} is not built yet`)].join(
     '; ',
   );
-}
-
-function defaultOf(schema: z.ZodType): string {
-  const given = schema.safeParse(undefined);
-  if (!given.success) return 'required';
-  const isNothing = given.data === undefined || unwrapped(schema) instanceof z.ZodObject;
-  return isNothing ? '–' : code(given.data);
-}
-
-/** Without `optional`, `default` and `prefault` around it. */
-function unwrapped(schema: z.ZodType): z.ZodType {
-  return schema instanceof z.ZodOptional ||
-    schema instanceof z.ZodDefault ||
-    schema instanceof z.ZodPrefault
-    ? unwrapped(schema.def.innerType as z.ZodType)
-    : schema;
-}
-
-function code(value: unknown): string {
-  if (typeof value === 'string') return `\`${value}\``;
-  const isSmall = typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3;
-  return `\`${isSmall ? value.toExponential() : JSON.stringify(value)}\``;
-}
-
-function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(header), line(header.map(() => '---')), ...rows.map(line)].join('\n');
 }

@@ -17,5 +17,10 @@ export async function withKinds(page: string, path: string): Promise<string> {
   if (start < 0 || end < start) throw new Error(`${path}: expected ${BEGIN} and then ${END}`);
   const head = page.slice(0, start + BEGIN.length);
   const text = `${head}\n\n${renderKinds()}\n\n${page.slice(end)}`;
+  return formatted(text, path);
+}
+
+/** Text of a page as Prettier leaves it. @param path of the page, whose configuration applies */
+export async function formatted(text: string, path: string): Promise<string> {
   return format(text, { ...(await resolveConfig(path)), filepath: path });
 }

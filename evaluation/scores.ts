@@ -12,7 +12,14 @@ export interface Scores {
   readonly scores: { readonly [name: string]: number };
 }
 
-type ScoredProblem = 'single_label_classification' | 'multi_label_classification' | 'regression';
+/** Scores that scoreAnswers gives beside the loss. */
+export const SCORE_NAMES = {
+  single_label_classification: ['accuracy'],
+  multi_label_classification: ['accuracy', 'f1_micro'],
+  regression: ['mse', 'mae'],
+} as const;
+
+type ScoredProblem = keyof typeof SCORE_NAMES;
 
 /**
  * Loss and scores of a head's answers:

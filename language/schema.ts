@@ -30,6 +30,7 @@ export interface ValueSchema {
   readonly format?: string;
   readonly artifact?: readonly ArtifactType[];
   readonly notBuilt?: string;
+  readonly hint?: string;
   readonly example?: string;
 }
 

@@ -18,6 +18,8 @@ export interface SchemaFacts {
   readonly artifact?: readonly ArtifactType[];
   /** Part of the contract, but its behaviour is not built yet: using it is a diagnostic. */
   readonly notBuilt?: string;
+  /** Accepted, and worth a hint that continues the key's name: `is an older name; write ...`. */
+  readonly hint?: string;
   /** Text that a person would write, for the snippets of diagnostics. */
   readonly example?: string;
 }

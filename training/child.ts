@@ -2,6 +2,7 @@
 import { readTokenizedSplit } from '../data/tokenized-dataset.ts';
 import { Failure } from '../plan/failures.ts';
 import { openStore } from '../store/open.ts';
+import { classWeights } from './class-weights.ts';
 import { evaluate } from './evaluate.ts';
 import { writeFreshModel } from './fresh-model.ts';
 import type {
@@ -46,12 +47,16 @@ function run(job: Job): Promise<JobResults[Job['kind']]> {
 }
 
 async function runTrain(job: TrainJob): Promise<JobResults['train']> {
-  const { kind, trainFile, evalFile, checkpoints, ...rest } = job;
-  const evalRows = evalFile === undefined ? undefined : await readTokenizedSplit(evalFile);
+  const { kind, trainFile, evalFile, checkpoints, replay, classWeights: choice, ...rest } = job;
+  const trainRows = await readTokenizedSplit(trainFile);
   return train({
     ...rest,
-    trainRows: await readTokenizedSplit(trainFile),
-    ...(evalRows !== undefined && { evalRows }),
+    trainRows,
+    ...(evalFile !== undefined && { evalRows: await readTokenizedSplit(evalFile) }),
+    ...(replay !== undefined && {
+      replay: { rows: await readTokenizedSplit(replay.file), fraction: replay.fraction },
+    }),
+    ...(choice !== undefined && { classWeights: classWeights(choice, job.labels, trainRows) }),
     ...(checkpoints !== undefined && {
       checkpoints: { ...checkpoints, store: await openStore(checkpoints.storeUrl) },
     }),

@@ -1,6 +1,6 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
 import type { Logits } from '../evaluation/logits.ts';
-import type { ProblemType } from './models/objectives.ts';
+import type { ProblemType } from './models/problem-types.ts';
 import { checkRows } from './examples.ts';
 import { loadModelWeights, openModel } from './open-model.ts';
 import { PACKING } from './packing.ts';

@@ -1,5 +1,5 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
-import { scoreAnswers, type Scores } from '../evaluation/scores.ts';
+import { SCORE_NAMES, scoreAnswers, type Scores } from '../evaluation/scores.ts';
 import type { ModelDefinition } from './model.ts';
 import type { Predictor } from './prediction.ts';
 
@@ -19,4 +19,10 @@ export async function evaluateRows(
     return { loss, scores: { perplexity: Math.exp(loss) } };
   }
   return scoreAnswers(model.problemType, await predictor.predict(rows, onPass), rows);
+}
+
+/** Names in the history of what evaluateRows gives: `eval_loss` and the scores. */
+export function evaluationMetrics({ task, problemType }: ModelDefinition): readonly string[] {
+  const scores = task === 'causal-lm' ? ['perplexity'] : SCORE_NAMES[problemType];
+  return ['loss', ...scores].map((name) => `eval_${name}`);
 }

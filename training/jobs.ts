@@ -1,6 +1,6 @@
-import type { TrainingArguments } from './arguments.ts';
+import type { ClassWeightChoice } from './class-weights.ts';
 import type { FreshModel, FreshModelInput } from './fresh-model.ts';
-import type { TrainingEvent } from './loop.ts';
+import type { TrainingEvent } from './training-event.ts';
 import type { ModelAnswers } from './evaluate.ts';
 import type { TrainInput, TrainResult } from './train.ts';
 import type { ModelFiles } from './weights/model-files.ts';
@@ -10,7 +10,14 @@ export type Job = TrainJob | EvaluateJob | InitializeJob;
 
 export interface TrainJob extends Pick<
   TrainInput,
-  'task' | 'problemType' | 'freeze' | 'lora' | 'classWeights' | 'tokensPerPass'
+  | 'task'
+  | 'problemType'
+  | 'freeze'
+  | 'lora'
+  | 'args'
+  | 'earlyStopping'
+  | 'divergence'
+  | 'tokensPerPass'
 > {
   readonly kind: 'train';
   readonly modelFiles: ModelFiles;
@@ -19,7 +26,9 @@ export interface TrainJob extends Pick<
   readonly evalFile?: string;
   readonly labels: readonly string[] | null;
   readonly padTokenId: number | null;
-  readonly args: TrainingArguments;
+  readonly classWeights?: ClassWeightChoice;
+  /** The file is as `trainFile`. @see Replay */
+  readonly replay?: { readonly file: string; readonly fraction: number };
   readonly threads: number;
   readonly outputDirectory: string;
   /** @see CheckpointOptions */

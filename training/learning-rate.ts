@@ -1,4 +1,5 @@
-import { POLYNOMIAL_END, type TrainingArguments } from './arguments.ts';
+import type { TrainingArguments } from './arguments.ts';
+import { POLYNOMIAL_END } from './arguments/rules.ts';
 import type { Schedule } from './schedule.ts';
 
 /** The part of a training that a rule may depend on; steps count from 0. */

@@ -11,7 +11,7 @@ import {
 import { parseLabelConfig } from './models/label-config.ts';
 import { type Adapter, loraAdapters, type LoraOptions } from './models/lora.ts';
 import type { ModelGraph, ParameterSpec } from './models/model-graph.ts';
-import type { ProblemType } from './models/objectives.ts';
+import type { ProblemType } from './models/problem-types.ts';
 import type { ImportedClassifier } from './onnx/classifier.ts';
 import { linearWidths } from './models/parameters.ts';
 import type { Head, Transformer } from './models/transformer.ts';

@@ -1,3 +1,4 @@
+import { Failure } from '../plan/failures.ts';
 import type { TrainingArguments } from './arguments.ts';
 
 /**
@@ -11,19 +12,31 @@ export interface Schedule {
   /** Where training stops. */
   readonly totalSteps: number;
   readonly warmupSteps: number;
+  /** Rows of an epoch that are trained on. */
   readonly rows: number;
   readonly batchSize: number;
   readonly accumulation: number;
 }
 
-/** @param rows examples of the training split, at least 1 */
-export function planSchedule(args: TrainingArguments, rows: number): Schedule {
+/**
+ * @param given rows of an epoch, at least 1
+ * @throws InvalidInput when dataloader_drop_last leaves none
+ */
+export function planSchedule(args: TrainingArguments, given: number): Schedule {
   const batchSize = args.per_device_train_batch_size;
   const accumulation = args.gradient_accumulation_steps;
+  const rows = args.dataloader_drop_last ? given - (given % batchSize) : given;
+  if (rows === 0) {
+    throw new Failure(
+      'InvalidInput',
+      `dataloader_drop_last leaves no batch of ${batchSize}: train_dataset has ${given} rows; ` +
+        'lower per_device_train_batch_size, or remove it',
+    );
+  }
   const stepsPerEpoch = Math.ceil(Math.ceil(rows / batchSize) / accumulation);
   const totalSteps =
     args.max_steps > 0 ? args.max_steps : Math.ceil(args.num_train_epochs * stepsPerEpoch);
-  const warmup = args.warmup_ratio ?? args.warmup_steps;
+  const warmup = args.warmup_steps;
   return {
     effectiveBatch: batchSize * accumulation,
     stepsPerEpoch,

@@ -1,13 +1,18 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
+import type { Verdict } from '../evaluation/verdicts.ts';
 import type { TrainingArguments } from './arguments.ts';
+import type { EarlyStopping } from './best-model.ts';
 import type { CheckpointOptions } from './checkpoints/checkpointer.ts';
+import type { DivergenceRule } from './divergence.ts';
 import { checkRows } from './examples.ts';
-import { runTraining, type TrainingEvent } from './loop.ts';
+import { runTraining } from './loop.ts';
 import type { ModelPurpose } from './model.ts';
 import type { LoraOptions } from './models/lora.ts';
+import { optimizerOptions } from './optimizer-choice.ts';
 import { openModel } from './open-model.ts';
 import { limitedTo, PACKING } from './packing.ts';
 import { openPredictor } from './prediction.ts';
+import { mixRows, type Replay } from './replay.ts';
 import { loadRuntime } from './runtime/runtime.ts';
 import { planSchedule } from './schedule.ts';
 import type { ExampleSource } from './step-examples.ts';
@@ -15,6 +20,7 @@ import { chooseTrainable, type Freeze } from './trainable.ts';
 import { classLabels } from './trained-model.ts';
 import { trainedShare } from './trained-share.ts';
 import type { HistoryRow } from './training-progress.ts';
+import type { TrainingEvent } from './training-event.ts';
 import { writeResult } from './training-result.ts';
 import { openTrainingSession } from './training-session.ts';
 import { beginTraining, type PreparedTraining } from './training-start.ts';
@@ -23,7 +29,7 @@ import type { ModelFiles } from './weights/model-files.ts';
 export interface TrainInput extends Omit<ModelPurpose, 'labelCount'> {
   readonly modelFiles: ModelFiles;
   readonly trainRows: TokenizedRows;
-  /** Evaluated at the end of each epoch. */
+  /** Evaluated as args.eval_strategy says. */
   readonly evalRows?: TokenizedRows;
   /** Names of the datasets' classes, or null. */
   readonly labels: readonly string[] | null;
@@ -34,6 +40,10 @@ export interface TrainInput extends Omit<ModelPurpose, 'labelCount'> {
   readonly lora?: LoraOptions;
   /** Factor of each class in the loss. */
   readonly classWeights?: readonly number[];
+  readonly earlyStopping?: EarlyStopping;
+  /** Without it a finite loss never ends the training. */
+  readonly divergence?: DivergenceRule;
+  readonly replay?: Replay;
   readonly threads: number;
   /** Most tokens of a pass, where memory ran out before: the last bits become others. */
   readonly tokensPerPass?: number;
@@ -53,8 +63,10 @@ export interface TrainResult {
   readonly history: readonly HistoryRow[];
   /** Numbers of the whole training; they follow from the input alone. */
   readonly metrics: { readonly [name: string]: number };
-  /** Step of the evaluation with the lowest loss; the last step without evaluations. */
+  /** Step of the best evaluation; the last step without evaluations. */
   readonly bestStep: number;
+  /** What the curves say of it. */
+  readonly verdict: Verdict;
   readonly steps: number;
   readonly resumedFromStep: number;
   /** False when it was resumed on a platform that may compute other bits, or in smaller passes. */
@@ -79,20 +91,21 @@ export async function train(input: TrainInput): Promise<TrainResult> {
   const { session, predictor } = prepared;
   try {
     const { checkpointer, progress, resumedFromStep } = await beginTraining(input, prepared);
-    const { schedule } = prepared;
-    const { args, evalRows, signal } = input;
+    const { schedule, mixed } = prepared;
+    const { args, evalRows, earlyStopping, divergence, signal } = input;
     const onEvent = input.onEvent ?? ignore;
     onEvent({ kind: 'started', resumedFromStep, totalSteps: schedule.totalSteps });
     onEvent(trainedShare(prepared));
     try {
       await runTraining({
-        ...{ session, schedule, args, progress, checkpointer, signal, onEvent },
+        ...{ session, schedule, args, mixed, progress, checkpointer, signal, onEvent },
+        ...{ earlyStopping, divergence },
         examples: exampleSource(input, prepared),
         evaluation: evalRows && predictor && { rows: evalRows, predictor },
       });
     } finally {
       // After a failure of something else, the checkpoint under way is still worth its end.
-      await checkpointer?.finish().catch(ignore);
+      await checkpointer.finish().catch(ignore);
     }
     return await writeResult(input, prepared, progress, resumedFromStep);
   } finally {
@@ -102,8 +115,9 @@ export async function train(input: TrainInput): Promise<TrainResult> {
 }
 
 function exampleSource(input: TrainInput, prepared: PreparedTraining): ExampleSource {
-  const { trainRows: rows, padTokenId, classWeights, args } = input;
+  const { padTokenId, classWeights, args } = input;
   const { model, trainable } = prepared;
+  const { rows } = prepared.mixed;
   return {
     ...{ rows, model, padTokenId },
     ...(classWeights !== undefined && { classWeights }),
@@ -113,7 +127,7 @@ function exampleSource(input: TrainInput, prepared: PreparedTraining): ExampleSo
 
 /** Checks everything that can be checked before the first step, then compiles the graphs. */
 async function prepare(input: TrainInput): Promise<PreparedTraining> {
-  const { trainRows, evalRows, padTokenId, args, threads } = input;
+  const { trainRows, evalRows, replay, padTokenId, args, threads } = input;
   const runtime = loadRuntime();
   const { config, model } = await openModel(input.modelFiles, {
     ...input,
@@ -124,24 +138,20 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const requirements = { model, padTokenId, needsAnswers: true };
   checkRows(trainRows, { ...requirements, name: 'train_dataset' });
   if (evalRows !== undefined) checkRows(evalRows, { ...requirements, name: 'eval_dataset' });
-  const schedule = planSchedule(args, trainRows.ids.length);
+  if (replay !== undefined) checkRows(replay.rows, { ...requirements, name: 'replay.dataset' });
+  const mixed = mixRows(trainRows, replay);
+  const schedule = planSchedule(args, mixed.primaryRows + mixed.replayedRows);
   const limits = limitedTo(PACKING, input.tokensPerPass ?? PACKING.tokensPerPass);
   const shared = { runtime, model, padTokenId, limits, threads };
   const session = await openTrainingSession({
-    ...{ ...shared, trainable, labelSmoothing: 0 },
-    optimizer: {
-      kind: 'adamw',
-      beta1: args.adam_beta1,
-      beta2: args.adam_beta2,
-      epsilon: args.adam_epsilon,
-      weightDecay: args.weight_decay,
-    },
+    ...{ ...shared, trainable, labelSmoothing: args.label_smoothing_factor },
+    optimizer: optimizerOptions(args),
   });
   const { parameters } = session;
   const { adapters } = trainable;
   const predictor =
     evalRows === undefined ? undefined : openPredictor({ ...shared, adapters, parameters });
-  return { config, model, trainable, labels, schedule, runtime, session, predictor };
+  return { config, model, trainable, labels, mixed, schedule, runtime, session, predictor };
 }
 
 /** Labels of the dataset, where it has any. */

@@ -1,4 +1,4 @@
-import type { TrainingEvent } from './loop.ts';
+import type { TrainingEvent } from './training-event.ts';
 import { elementsOf } from './models/parameters.ts';
 import { STATE_REGIONS, type StateRegion } from './optimizers/training-state.ts';
 import type { PreparedTraining } from './training-start.ts';

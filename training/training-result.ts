@@ -1,8 +1,10 @@
+import type { TokenizedRows } from '../data/tokenized-dataset.ts';
+import { judgeCurves } from '../evaluation/verdicts.ts';
 import type { TrainInput, TrainResult } from './train.ts';
 import { elementsOf } from './models/parameters.ts';
 import { writeAdapter } from './trained-adapter.ts';
 import { writeHistory, writeTrainedModel } from './trained-model.ts';
-import type { TrainingProgress } from './training-progress.ts';
+import { isEvaluation, paddingShare, type TrainingProgress } from './training-progress.ts';
 import type { PreparedTraining } from './training-start.ts';
 
 /** Writes the model, with LoRA its adapter, and the history. @throws DiskFull */
@@ -14,7 +16,9 @@ export async function writeResult(
 ): Promise<TrainResult> {
   const { outputDirectory: directory, padTokenId, lora } = input;
   const { config, model, labels, session, trainable } = prepared;
-  const { step, history, totalLoss, best, exact, created } = progress;
+  const { step, history, totalLoss, totalTokens, best, exact, created } = progress;
+  const { load_best_model_at_end: hasBestModel } = input.args;
+  const modelStep = hasBestModel ? (progress.savedBestStep ?? step) : step;
   const weights = (name: string): Float32Array => session.weights(name);
   const { adapters } = trainable;
   const trained = { directory, config, model, adapters, weights, labels, padTokenId };
@@ -23,8 +27,16 @@ export async function writeResult(
     modelFiles: { ...(await writeTrainedModel(trained)), ...adapterFiles },
     historyFile: await writeHistory(directory, history),
     history,
-    metrics: { train_loss: totalLoss / step, ...lastEvaluation(progress) },
+    metrics: {
+      train_loss: totalLoss / step,
+      padding_fraction: paddingShare(totalTokens),
+      ...evaluationOf(progress, modelStep),
+    },
     bestStep: best?.step ?? step,
+    verdict: judgeCurves({
+      ...{ history, hasBestModel },
+      majorityAccuracy: majorityAccuracy(input.evalRows),
+    }),
     steps: step,
     resumedFromStep,
     exact,
@@ -34,9 +46,21 @@ export async function writeResult(
   };
 }
 
-/** The numbers of the history's last evaluation. */
-function lastEvaluation({ history }: TrainingProgress): { readonly [name: string]: number } {
-  const row = history.findLast((candidate) => 'eval_loss' in candidate) ?? {};
+/** The numbers of the evaluation of the model, or else of the last one. */
+function evaluationOf(
+  { history }: TrainingProgress,
+  modelStep: number,
+): { readonly [name: string]: number } {
+  const evaluations = history.filter(isEvaluation);
+  const row = evaluations.findLast(({ step }) => step === modelStep) ?? evaluations.at(-1) ?? {};
   const numbers: readonly (readonly [string, number])[] = Object.entries(row);
   return Object.fromEntries(numbers.filter(([name]) => name.startsWith('eval_')));
+}
+
+/** Accuracy of always answering the most frequent label; null for rows without classes. */
+function majorityAccuracy(rows: TokenizedRows | undefined): number | null {
+  if (rows?.labels == null) return null;
+  const counts = new Map<number, number>();
+  for (const label of rows.labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return Math.max(...counts.values()) / rows.labels.length;
 }

@@ -1,15 +1,22 @@
-import { Checkpointer, type CheckpointEvent } from './checkpoints/checkpointer.ts';
-import type { TrainingEvent } from './loop.ts';
+import {
+  Checkpointer,
+  type CheckpointEvent,
+  type RestoredCheckpoint,
+} from './checkpoints/checkpointer.ts';
+import type { Checkpoints } from './checkpoints/checkpoints.ts';
+import { UnsavedCheckpoints } from './checkpoints/unsaved-checkpoints.ts';
 import type { ModelDefinition } from './model.ts';
-import { describePlatform, platformChanges } from './platform.ts';
+import { describePlatform, platformChanges, type Platform } from './platform.ts';
 import { loadModelWeights } from './open-model.ts';
 import { PACKING } from './packing.ts';
 import type { Predictor } from './prediction.ts';
 import { initializeTensor } from './random/weight-initialization.ts';
+import type { MixedRows } from './replay.ts';
 import type { Runtime } from './runtime/runtime.ts';
 import type { Schedule } from './schedule.ts';
 import type { TrainInput } from './train.ts';
 import type { Trainable } from './trainable.ts';
+import type { TrainingEvent } from './training-event.ts';
 import { startProgress, type TrainingProgress } from './training-progress.ts';
 import type { TrainingSession } from './training-session.ts';
 
@@ -20,6 +27,7 @@ export interface PreparedTraining {
   readonly trainable: Trainable;
   /** Names of the classes; null for a language model. */
   readonly labels: readonly string[] | null;
+  readonly mixed: MixedRows;
   readonly schedule: Schedule;
   readonly runtime: Runtime;
   readonly session: TrainingSession;
@@ -27,7 +35,7 @@ export interface PreparedTraining {
 }
 
 export interface BegunTraining {
-  readonly checkpointer: Checkpointer | undefined;
+  readonly checkpointer: Checkpoints;
   readonly progress: TrainingProgress;
   readonly resumedFromStep: number;
 }
@@ -40,12 +48,7 @@ export async function beginTraining(
   const { session, runtime } = prepared;
   const onEvent = input.onEvent ?? (() => undefined);
   const platform = await describePlatform(runtime);
-  const checkpointer =
-    input.checkpoints &&
-    new Checkpointer(input.checkpoints, session.state, platform, (event) =>
-      onEvent(checkpointEvent(event)),
-    );
-  const restored = await checkpointer?.restore();
+  const { checkpointer, restored } = await openCheckpoints(input, session, platform);
   const created = await loadParameters(input, prepared, restored !== undefined);
   const progress = restored?.progress ?? startProgress(created);
   if (restored === undefined && created.length > 0) {
@@ -60,6 +63,23 @@ export async function beginTraining(
   }
   limitPasses(input, session, progress);
   return { checkpointer, progress, resumedFromStep: progress.step };
+}
+
+/** Without a store nothing is restored. */
+async function openCheckpoints(
+  { checkpoints, onEvent = () => undefined }: TrainInput,
+  { state }: TrainingSession,
+  platform: Platform,
+): Promise<{
+  readonly checkpointer: Checkpoints;
+  readonly restored: RestoredCheckpoint | undefined;
+}> {
+  if (checkpoints === undefined) {
+    return { checkpointer: new UnsavedCheckpoints(state), restored: undefined };
+  }
+  const watch = (event: CheckpointEvent): void => onEvent(checkpointEvent(event));
+  const checkpointer = new Checkpointer(checkpoints, state, platform, watch);
+  return { checkpointer, restored: await checkpointer.restore() };
 }
 
 /** Keeps passes as small as memory demanded before, and records when it demands smaller ones. */

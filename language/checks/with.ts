@@ -34,7 +34,7 @@ export function checkInputs(step: Step, context: InputContext, catalog: Catalog)
   const { pipeline, reporter } = context;
   const inputs = resolveInputs(located, context);
   for (const hole of inputs.holes) checkWire(hole, step, schema, pipeline, catalog, reporter);
-  reportInputsNotBuilt(located, [], schema, context);
+  reportMarkedInputs(located, [], schema, context);
   const problems = inputProblems(signature.with, inputs);
   if (map === undefined && problems.some(({ kind }) => kind === 'missing')) {
     const snippet = `with: ${exampleInputs(signature, { step, pipeline })}`;
@@ -177,8 +177,8 @@ function remedyFor(found: unknown, schemas: readonly ValueSchema[]): string {
   return isPlain && types.includes('string') ? `; write '${String(found)}' in quotes` : '';
 }
 
-/** Keys and values that the schema marks as part of the contract, not built yet. */
-function reportInputsNotBuilt(
+/** Keys and values that the schema marks: as not built yet, or as worth a hint. */
+function reportMarkedInputs(
   located: Located,
   path: InputPath,
   schema: ValueSchema,
@@ -191,10 +191,15 @@ function reportInputsNotBuilt(
       : [...located.entries.values()].map((entry) => [entry.key, entry.value, entry.keyRange]);
   for (const [key, value, range] of children) {
     const inner = [...path, key];
-    if (isNotBuilt(schemasAt(schema, inner))) {
+    const schemas = schemasAt(schema, inner);
+    if (isNotBuilt(schemas)) {
       reportNotBuilt(inputName(inner), range, context.reporter);
     } else {
-      reportInputsNotBuilt(value, inner, schema, context);
+      for (const { hint } of schemas) {
+        if (hint !== undefined)
+          context.reporter.hint('with', range, `${quote(inputName(inner))} ${hint}`);
+      }
+      reportMarkedInputs(value, inner, schema, context);
     }
   }
 }

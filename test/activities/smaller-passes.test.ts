@@ -22,7 +22,8 @@ beforeAll(async () => {
   const { evalRows: _, ...small } = await smallTraining(folder, { num_train_epochs: 10 });
   input = small;
   store = await openStore(`file:${join(folder, 'store')}`);
-  const { trainRows, onEvent: _onEvent, signal: _signal, checkpoints: _none, ...rest } = input;
+  const { trainRows, replay: _replay, checkpoints: _none, ...others } = input;
+  const { onEvent: _onEvent, signal: _signal, ...rest } = others;
   const trainFile = join(folder, 'train.arrow');
   const rows = trainRows.ids.map((id, row) => ({
     id,

@@ -44,7 +44,11 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     node: true,
   },
   setup: { folders: [], packages: ['tsx'], node: true },
-  docs: { folders: ['activities', 'language'], packages: ['prettier', 'zod'], node: true },
+  docs: {
+    folders: ['activities', 'language', 'training'],
+    packages: ['prettier', 'zod'],
+    node: true,
+  },
 };
 
 describe('import rules', () => {

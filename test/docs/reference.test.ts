@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { renderArguments } from '../../docs/arguments-page.ts';
 import { renderKinds } from '../../docs/kinds-section.ts';
-import { withKinds } from '../../docs/reference-page.ts';
+import { formatted, withKinds } from '../../docs/reference-page.ts';
 import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 
 const PATH = join(PROJECT_ROOT, 'docs', 'pipeline-reference.md');
@@ -12,9 +13,14 @@ test('the reference page has the step kinds as they are declared (else: npm run 
   expect(page).toBe(await withKinds(page, PATH));
 });
 
+test('the page on training arguments is as they are declared (else: npm run docs)', async () => {
+  const path = join(PROJECT_ROOT, 'docs', 'training-arguments.md');
+  expect(readFileSync(path, 'utf8')).toBe(await formatted(renderArguments(), path));
+});
+
 test('every input and output says what it means', () => {
-  const silent = renderKinds()
-    .split('\n')
+  const silent = [renderKinds(), renderArguments()]
+    .flatMap((page) => page.split('\n'))
     .filter((line) => line.endsWith('|  |'));
   expect(silent).toEqual([]);
 });

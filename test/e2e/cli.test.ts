@@ -73,7 +73,7 @@ test('run follows a run in lines where there is no terminal', async () => {
       '  test_rows: completed: rows 32',
       '  train_tokens: completed: tokens 1,010, truncated 0, dropped 0',
       '  test_tokens: completed: tokens 513, truncated 0, dropped 0',
-      '  tune: completed: train_loss N, eval_loss N, eval_accuracy N, best_step 4',
+      '  tune: completed: train_loss N, padding_fraction N, eval_loss N, eval_accuracy N, best_step 4, verdict unclear',
       '  score: completed: accuracy N, f1_macro N, f1_weighted N, loss N, majority_baseline N, examples 32',
       '  publish: completed: registered as v1',
       'run first (small): completed',
@@ -241,7 +241,10 @@ describe('what came of a run', () => {
       .trimEnd()
       .split('\n')
       .map((line) => Object.keys(JSON.parse(line) as JsonObject));
-    const logged = ['step', 'epoch', 'loss', 'learning_rate', 'grad_norm', 'tokens_per_second'];
+    const logged = [
+      ...['step', 'epoch', 'loss', 'learning_rate', 'grad_norm', 'tokens_per_second'],
+      'padding',
+    ];
     expect(rows).toEqual([logged, logged, ['step', 'epoch', 'eval_loss', 'eval_accuracy']]);
   });
 

@@ -4,7 +4,8 @@ import { toOnnx } from '../graph/onnx-file.ts';
 import { packedRows, pooledStates, type ModelScope } from './layers.ts';
 import type { Adapter } from './lora.ts';
 import { gradientName, type ModelGraph, type ParameterSpec } from './model-graph.ts';
-import { objectiveLoss, type ProblemType } from './objectives.ts';
+import { objectiveLoss } from './objectives.ts';
+import type { ProblemType } from './problem-types.ts';
 import type { Head, Transformer } from './transformer.ts';
 
 /** A transformer with the head of a task. */

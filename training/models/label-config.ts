@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type ConfigJson, count, invalid, parseConfig } from './config-schema.ts';
-import { PROBLEM_TYPES, type ProblemType } from './objectives.ts';
+import { PROBLEM_TYPES, type ProblemType } from './problem-types.ts';
 
 const schema = z.object({
   id2label: z.record(z.string(), z.string()).optional(),

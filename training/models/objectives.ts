@@ -1,14 +1,6 @@
 import type { Graph, Value } from '../graph/graph.ts';
 import * as ops from '../graph/ops.ts';
-
-/** Hugging Face's names of what a classification head predicts. */
-export const PROBLEM_TYPES = [
-  'single_label_classification',
-  'multi_label_classification',
-  'regression',
-] as const;
-
-export type ProblemType = (typeof PROBLEM_TYPES)[number];
+import type { ProblemType } from './problem-types.ts';
 
 /** How logits are compared with targets. */
 export interface Objective {

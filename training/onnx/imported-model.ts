@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Failure } from '../../plan/failures.ts';
 import { parseConfig, type ConfigJson } from '../models/config-schema.ts';
-import { PROBLEM_TYPES, type ProblemType } from '../models/objectives.ts';
+import { PROBLEM_TYPES, type ProblemType } from '../models/problem-types.ts';
 import type { ModelDefinition, ModelPurpose } from '../model.ts';
 import { exactThreads } from '../thread-count.ts';
 import type { ImportedClassifier } from './classifier.ts';

@@ -4,6 +4,7 @@ import {
   trainingArgumentsSchema,
   type TrainingArgumentsInput,
 } from '../../../training/arguments.ts';
+import { BUILT_ARGUMENTS } from '../../../training/arguments/built.ts';
 import { learningRateAt } from '../../../training/learning-rate.ts';
 import { planSchedule } from '../../../training/schedule.ts';
 
@@ -35,6 +36,6 @@ test.each(references.map((reference) => [described(reference), reference] as con
 );
 
 test('every schedule that is built has a reference', () => {
-  const types = trainingArgumentsSchema.shape.lr_scheduler_type.unwrap().options;
+  const types = BUILT_ARGUMENTS.lr_scheduler_type.unwrap().options;
   expect(new Set(references.map(({ args }) => args.lr_scheduler_type))).toEqual(new Set(types));
 });

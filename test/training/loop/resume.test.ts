@@ -8,7 +8,7 @@ import {
   listCheckpoints,
   pruneCheckpoints,
 } from '../../../training/checkpoints/checkpoint-store.ts';
-import type { TrainingEvent } from '../../../training/loop.ts';
+import type { TrainingEvent } from '../../../training/training-event.ts';
 import { train, type TrainInput, type TrainResult } from '../../../training/train.ts';
 import { modelDigests, smallTraining, temporaryFolder, withoutSpeed } from './small-training.ts';
 

@@ -6,7 +6,7 @@ import { readManifest } from '../../../store/artifacts.ts';
 import { openStore } from '../../../store/open.ts';
 import type { Store } from '../../../store/store.ts';
 import { listCheckpoints } from '../../../training/checkpoints/checkpoint-store.ts';
-import type { TrainingEvent } from '../../../training/loop.ts';
+import type { TrainingEvent } from '../../../training/training-event.ts';
 import { writeFreshModel } from '../../../training/fresh-model.ts';
 import { defineModel } from '../../../training/model.ts';
 import { train, type TrainInput, type TrainResult } from '../../../training/train.ts';

@@ -2,7 +2,7 @@
 // its first step begins; prints what happened as one line of JSON.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { TrainingEvent } from '../../../training/loop.ts';
+import type { TrainingEvent } from '../../../training/training-event.ts';
 import { train, type TrainInput } from '../../../training/train.ts';
 import { longRows } from './long-training.ts';
 

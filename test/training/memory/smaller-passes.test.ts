@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { Failure } from '../../../plan/failures.ts';
 import { openStore } from '../../../store/open.ts';
-import type { TrainingEvent } from '../../../training/loop.ts';
+import type { TrainingEvent } from '../../../training/training-event.ts';
 import { train, type TrainInput, type TrainResult } from '../../../training/train.ts';
 import type { HistoryRow } from '../../../training/training-progress.ts';
 import { modelDigests, temporaryFolder } from '../loop/small-training.ts';
