@@ -33,7 +33,7 @@ export function product(shape: Shape): Dimension {
 export function quotient(dividend: Dimension, divisor: Dimension): Dimension | undefined {
   const { coefficient, symbols } = parse(dividend);
   const by = parse(divisor);
-  if (by.coefficient === 0 || coefficient % by.coefficient !== 0) return undefined;
+  if (by.coefficient <= 0 || coefficient % by.coefficient !== 0) return undefined;
   const left = [...symbols];
   for (const symbol of by.symbols) {
     const index = left.indexOf(symbol);

@@ -1,9 +1,10 @@
-import { create } from '@bufbuild/protobuf';
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import { TensorProtoSchema } from 'onnx-buf';
+import { ModelProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import { expect, test } from 'vitest';
 import { Failure } from '../../../plan/failures.ts';
 import { importClassifier } from '../../../training/onnx/classifier.ts';
+import { LOWERINGS } from '../../../training/onnx/lowerings.ts';
 import { externalFiles, readOnnxModel, withWeights } from '../../../training/onnx/model-file.ts';
 import { readTensor } from '../../../training/onnx/tensor-data.ts';
 import { EXPORT_NAMES, readOnnx } from './onnx-fixture.ts';
@@ -198,6 +199,37 @@ test.each(EXPORT_NAMES)('%s with bytes changed is read, or refused in words', as
       expect(problemWith(changed.subarray(0, length))).toBeUndefined();
     }),
     { numRuns: 60, seed: 4 },
+  );
+});
+
+/** What becomes of a node: another operator, an input less, or an input or attribute of another. */
+const nodeChange = fc.record({
+  node: fc.nat(),
+  op: fc.constantFrom(...Object.keys(LOWERINGS), 'Shape', 'Size', 'Loop'),
+  how: fc.constantFrom('operator', 'fewer inputs', 'other input', 'attribute'),
+  from: fc.nat(),
+  int: fc.constantFrom(0n, 1n, -1n, 2n, 9n, -9n, 2n ** 40n, 2n ** 63n - 1n),
+});
+
+test.each(EXPORT_NAMES)('%s with nodes changed is read, or refused in words', async (name) => {
+  const bytes = await readOnnx(name);
+  fc.assert(
+    fc.property(fc.array(nodeChange, { minLength: 1, maxLength: 3 }), (changes) => {
+      const model = fromBinary(ModelProtoSchema, bytes);
+      const nodes = model.graph?.node ?? [];
+      for (const { node: at, op, how, from, int } of changes) {
+        const node = nodes[at % nodes.length];
+        const [other = ''] = nodes[from % nodes.length]?.output ?? [];
+        if (node === undefined) continue;
+        if (how === 'operator') node.opType = op;
+        else if (how === 'fewer inputs') node.input.pop();
+        else if (how === 'other input') node.input[0] = other;
+        else
+          for (const attribute of node.attribute) Object.assign(attribute, { i: int, ints: [int] });
+      }
+      expect(problemWith(toBinary(ModelProtoSchema, model))).toBeUndefined();
+    }),
+    { numRuns: 60, seed: 5 },
   );
 });
 

@@ -69,7 +69,15 @@ export function lengthsHeldBy(value: Value): readonly Dimension[] | undefined {
   return Array.from(data, Number);
 }
 
-/** The shape that a value holds. */
+/** The shape that a value holds, all of whose lengths are there. */
+export function wholeShapeHeldBy(value: Value | undefined): Shape {
+  const shape = shapeHeldBy(value);
+  const negative = shape.find((length) => typeof length === 'number' && length < 0);
+  if (negative !== undefined) throw new Mismatch(`has a length of ${negative}`);
+  return shape;
+}
+
+/** The lengths that a value holds, some of which may be to be found (-1). */
 export function shapeHeldBy(value: Value | undefined): Shape {
   if (value === undefined) throw new Mismatch('lacks its shape');
   const lengths = lengthsHeldBy(value);

@@ -10,6 +10,7 @@ import {
   lengthsHeldBy,
   operand,
   shapeHeldBy,
+  wholeShapeHeldBy,
   type Inference,
   type TensorType,
 } from './operands.ts';
@@ -38,10 +39,11 @@ export const reshape: Inference = ({ inputs: [x, target] }) => {
   const { dtype, shape } = operand(x);
   const asked = shapeHeldBy(target);
   const copied = asked.map((length, axis) => (length === 0 ? at(shape, axis) : length));
+  const isBelow = copied.some((length) => typeof length === 'number' && length < -1);
   const known = product(copied.filter((length) => length !== -1));
   const rest = quotient(product(shape), known);
-  const holes = copied.filter((length) => length === -1).length;
-  if (rest === undefined || holes > 1 || (holes === 0 && rest !== 1)) {
+  const holes = copied.filter((length) => typeof length === 'number' && length < 0).length;
+  if (rest === undefined || isBelow || holes > 1 || (holes === 0 && rest !== 1)) {
     throw new Mismatch(`does not fill [${asked.join(',')}]`);
   }
   return [{ dtype, shape: copied.map((length) => (length === -1 ? rest : length)) }];
@@ -49,7 +51,7 @@ export const reshape: Inference = ({ inputs: [x, target] }) => {
 
 export const expand: Inference = ({ inputs: [x, target] }) => {
   const { dtype, shape } = operand(x);
-  const asked = shapeHeldBy(target);
+  const asked = wholeShapeHeldBy(target);
   const result = broadcast(shape, asked);
   if (result === undefined) throw new Mismatch(`does not broadcast to [${asked.join(',')}]`);
   return [{ dtype, shape: result }];
@@ -60,7 +62,8 @@ export const split: Inference = ({ inputs: [x, sizes], attributes }) => {
   const axis = axisOf(shape, int(attributes, 'axis'));
   if (sizes === undefined) throw new Mismatch('lacks its sizes');
   const parts = constantInts(sizes);
-  if (parts.reduce((total, part) => total + part, 0) !== at(shape, axis)) {
+  const isSplit = parts.reduce((total, part) => total + part, 0) === at(shape, axis);
+  if (!isSplit || parts.some((part) => part < 0)) {
     throw new Mismatch(`axis ${axis} is not the sum of ${parts.join(' + ')}`);
   }
   return parts.map((part) => ({ dtype, shape: shape.with(axis, part) }));
@@ -185,7 +188,7 @@ export const shape: Inference = ({ inputs: [x], attributes }) => {
 };
 
 export const constantOfShape: Inference = ({ inputs: [target] }) => [
-  { dtype: 'float32', shape: shapeHeldBy(target) },
+  { dtype: 'float32', shape: wholeShapeHeldBy(target) },
 ];
 
 /** start, start + delta, ... below limit. */

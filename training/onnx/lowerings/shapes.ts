@@ -1,6 +1,11 @@
 import { product } from '../../graph/dimension.ts';
 import type { Value } from '../../graph/graph.ts';
-import { axisOf, lengthsHeldBy, shapeHeldBy } from '../../graph/inference/operands.ts';
+import {
+  axisOf,
+  lengthsHeldBy,
+  shapeHeldBy,
+  wholeShapeHeldBy,
+} from '../../graph/inference/operands.ts';
 import { Mismatch } from '../../graph/mismatch.ts';
 import { inferOutputs } from '../../graph/operators.ts';
 import * as ops from '../../graph/ops.ts';
@@ -44,7 +49,7 @@ export const transpose: Lowering = (node) => {
 };
 
 export const expand: Lowering = (node) => [
-  ops.expand(node.input(0), broadcastShape(node.input(0).shape, shapeHeldBy(node.input(1)))),
+  ops.expand(node.input(0), broadcastShape(node.input(0).shape, wholeShapeHeldBy(node.input(1)))),
 ];
 
 /** The longer of each two lengths, where one of them is 1. */
@@ -60,7 +65,7 @@ function broadcastShape(a: Shape, b: Shape): Shape {
 /** Each axis a number of times over: [a, ...] → [1, a, ...] → [n, a, ...] → [n·a, ...]. */
 export const tile: Lowering = (node) => {
   const x = node.input(0);
-  const times = shapeHeldBy(node.input(1));
+  const times = wholeShapeHeldBy(node.input(1));
   if (times.length !== x.shape.length) throw new Mismatch('has repeats of another rank');
   const apart = x.shape.flatMap((length) => [1, length]);
   const repeated = x.shape.flatMap((length, axis) => [times[axis] ?? 1, length]);
@@ -152,7 +157,7 @@ export const gatherNd: Lowering = (node) => {
   const depth = indices.shape.at(-1);
   if (node.int('batch_dims', 0) !== 0) throw new Mismatch('has batch_dims, which are not known');
   if (typeof depth !== 'number' || depth < 1 || depth > x.shape.length) {
-    throw new Mismatch(`indexes ${depth} axes of [${x.shape.join(',')}]`);
+    throw new Mismatch(`indexes ${depth ?? 0} axes of [${x.shape.join(',')}]`);
   }
   const place = indices.shape.slice(0, -1);
   const last = indices.shape.length - 1;
@@ -198,7 +203,7 @@ export const scatterNd: Lowering = (node) => [
 /** A scalar, expanded: our graphs make filled tensors of every type that way. */
 export const constantOfShape: Lowering = (node) => {
   const value = node.tensor('value') ?? ops.scalar(node.graph, 'float32', 0);
-  return [ops.expand(ops.reshape(value, []), shapeHeldBy(node.input(0)))];
+  return [ops.expand(ops.reshape(value, []), wholeShapeHeldBy(node.input(0)))];
 };
 
 export const constant: Lowering = (node) => {
