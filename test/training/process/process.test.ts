@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { readTokenizedSplit, writeTokenizedSplit } from '../../../data/tokenized-dataset.ts';
-import type { TokenizedRows } from '../../../data/tokenized-dataset.ts';
+import { readTokenizedSplit } from '../../../data/tokenized-dataset.ts';
 import { meanCrossEntropy, predictedClasses } from '../../../evaluation/logits.ts';
 import { Failure } from '../../../plan/failures.ts';
 import { openStore } from '../../../store/open.ts';
@@ -27,6 +26,7 @@ import {
   temporaryFolder,
   withoutSpeed,
 } from '../loop/small-training.ts';
+import { writeRows } from './row-files.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -35,22 +35,6 @@ let store: Store;
 let job: TrainJob;
 let whole: TrainResult;
 let expected: Record<string, string>;
-
-async function writeRows(path: string, rows: TokenizedRows): Promise<string> {
-  const group = rows.ids.map((id, row) => ({
-    id,
-    inputIds: rows.inputIds.subarray(rows.offsets[row], rows.offsets[row + 1]),
-    label: rows.labels?.[row] ?? null,
-    values: null,
-    completionMask: null,
-  }));
-  await writeTokenizedSplit(path, [group], {
-    label: true,
-    valuesPerRow: 0,
-    completionMask: false,
-  });
-  return path;
-}
 
 beforeAll(async () => {
   folder = await temporaryFolder();
