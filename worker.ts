@@ -7,6 +7,7 @@ import { sweepWorkFolders, workRoot } from './activities/work-folders.ts';
 import { describeError } from './cli/error-report.ts';
 import { connectWorker } from './cli/worker-connection.ts';
 import { temporalLogger } from './cli/worker-log.ts';
+import { registerDevices } from './cli/worker-registration.ts';
 import { parseWorkerOptions } from './cli/worker-options.ts';
 import { Failure } from './plan/failures.ts';
 import { CONTROL_QUEUE, trainQueue, WORK_QUEUE } from './plan/names.ts';
@@ -26,12 +27,11 @@ Runtime.install({ shutdownSignals: [], logger: temporalLogger(log) });
 
 const { connection, namespace, address } = await connectWorker();
 await sweepWorkFolders(process.env);
+const store = await openStore(storeUrlFromEnvironment(process.env));
+const { env } = process;
 const activities = createActivities({
-  store: await openStore(storeUrlFromEnvironment(process.env)),
-  env: process.env,
-  workRoot: workRoot(process.env),
-  shutdown: shutdown.signal,
-  catalog,
+  ...{ store, env, catalog },
+  ...{ workRoot: workRoot(env), shutdown: shutdown.signal },
 });
 
 const shared = {
@@ -51,15 +51,16 @@ if (options.roles.includes('work')) {
   const limits = { maxConcurrentActivityTaskExecutions: options.concurrency };
   workers.push(await Worker.create({ ...shared, ...queue, ...limits }));
 }
-for (const label of options.roles.includes('train') ? options.labels : []) {
+const labels = options.roles.includes('train') ? options.labels : [];
+const unregister = await registerDevices(store, labels, log);
+for (const label of labels) {
   // One training at a time: it uses the whole device.
   const queue = { taskQueue: trainQueue(label), activities: activities.train };
-  workers.push(
-    await Worker.create({ ...shared, ...queue, maxConcurrentActivityTaskExecutions: 1 }),
-  );
+  const limits = { maxConcurrentActivityTaskExecutions: 1 };
+  workers.push(await Worker.create({ ...shared, ...queue, ...limits }));
 }
 
-// A parent that started this worker with an IPC channel ends it by closing the channel, too.
+// A parent that started this worker with an IPC channel may also end it by closing the channel.
 for (const event of ['SIGTERM', 'SIGINT', 'disconnect'] as const) {
   process.on(event, () => {
     if (shutdown.signal.aborted) return;
@@ -73,6 +74,7 @@ const queues = workers.map((worker) => worker.options.taskQueue);
 log.info({ queues, namespace, server: address }, 'worker ready');
 process.send?.({ kind: 'ready', queues });
 await running;
+await unregister();
 await connection.close();
 log.info('worker stopped');
 if (process.connected) process.disconnect();

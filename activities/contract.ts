@@ -36,6 +36,8 @@ export interface PrepareRequest {
   readonly revision: number;
   /** Evaluated `with`, defaults not yet filled in. */
   readonly inputs: JsonObject;
+  /** Evaluated `runs_on`. */
+  readonly label: string;
   /** What `resolveSource` answered, for kinds of effect source. */
   readonly upstream?: JsonValue;
   /** Do not look in the cache. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
+import { DEVICE_CHOICES, DEVICE_DESCRIPTION } from '../training/devices/device.ts';
 import type { StepContext } from './step-context.ts';
 
 /** Scores by what a model answers; see evaluation-answers.ts. */
@@ -26,7 +27,7 @@ const inputs = z.strictObject({
     .describe(
       'which scores the output `metrics` has, without it all; of one class a row: accuracy, f1_macro, f1_weighted; of several: accuracy, f1_micro; of numbers: mse, mae; of a language model: perplexity; of all: loss',
     ),
-  device: z.enum(['cpu']).default('cpu').describe('what computes'),
+  device: z.enum(DEVICE_CHOICES).default('cpu').describe(DEVICE_DESCRIPTION),
   few_shot: notBuilt(),
   baselines: notBuilt(),
   forgetting: notBuilt(),

@@ -14,6 +14,7 @@ import {
   type ScoredAnswers,
 } from './evaluation-answers.ts';
 import type { EvaluateInputs } from './evaluate.ts';
+import { jobDevice } from './step-device.ts';
 import type { StepContext } from './step-context.ts';
 import { openModel, openTokenized, requireTokenizerOf } from './tokenized-input.ts';
 
@@ -34,6 +35,7 @@ export async function runEvaluation(
   inputs: EvaluateInputs,
 ): Promise<EvaluateOutputs> {
   const { store, signal } = context;
+  const device = await jobDevice(context, inputs.device);
   const modelFiles = await openModel(store, inputs.model);
   const dataset = await openTokenized(store, inputs.dataset);
   await requireTokenizerOf(store, inputs.model, 'dataset', dataset);
@@ -47,6 +49,7 @@ export async function runEvaluation(
     {
       kind: 'evaluate',
       ...{ modelFiles, file },
+      ...(device && { device }),
       // What a model was trained with decides where it looks for the end of a text.
       padTokenId: padTokenId ?? info.pad_token_id,
       threads: availableParallelism(),

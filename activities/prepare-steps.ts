@@ -6,6 +6,7 @@ import { declarationOf, parseInputs } from './declaration.ts';
 import { controlFailure } from './failures.ts';
 import { fingerprint } from './fingerprint.ts';
 import { recordRun } from './record-run.ts';
+import { resolveDevice } from './step-device.ts';
 import { sizeOfResult, verifiedAnswer } from './verify-hit.ts';
 
 /** A result of more bytes is verified by an activity of its own. */
@@ -34,10 +35,11 @@ async function prepare(
   request: PrepareRequest,
   budget: { bytes: number },
 ): Promise<PreparedStep> {
-  const { stepId, kind, version, revision, upstream, force } = request;
+  const { stepId, kind, version, revision, label, upstream, force } = request;
   const step = declarationOf(catalog, request);
   try {
-    const inputs = parseInputs(step, request.inputs);
+    const given = parseInputs(step, request.inputs);
+    const inputs = await resolveDevice(store, step, given, label);
     const digest = fingerprint({
       kind,
       version,

@@ -14,8 +14,9 @@ import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
 import type { AnyStep } from './catalog.ts';
 import type { RunStepInput, RunStepResult } from './contract.ts';
 import { endOfAttempt, toApplicationFailure, toFailure, uncounted } from './failures.ts';
-import { declarationOf, parseInputs } from './declaration.ts';
+import { declarationOf } from './declaration.ts';
 import { startHeartbeat } from './heartbeat.ts';
+import { settledInputs } from './step-device.ts';
 import type { StepContext } from './step-context.ts';
 import { createWorkFolder } from './work-folders.ts';
 
@@ -88,7 +89,7 @@ async function attempt(
     },
   };
   try {
-    const found = await step.run(context, parseInputs(step, input.inputs));
+    const found = await step.run(context, settledInputs(step, input));
     const outputs = checkOutputs(step, found);
     if (step.effect === 'external') return { outputs, ...(note !== undefined && { note }) };
     const published = await publish(store, {

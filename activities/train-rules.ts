@@ -62,6 +62,17 @@ const RULES: readonly Rule[] = [
       'a CPU computes in float32 here, where half precision is no faster: remove it, or set device to a GPU',
   })),
   {
+    path: ['args', 'bf16'],
+    isBroken: ({ device }, args) => device === 'webgpu' && args.bf16 === true,
+    error: 'WebGPU has no bfloat16: set fp16 in its place, or device to cuda',
+  },
+  {
+    path: ['args', 'optim'],
+    isBroken: ({ device }, args) =>
+      args.optim === 'adafactor' && (device === 'cuda' || device === 'webgpu'),
+    error: 'it is built for the CPU only: use adamw_torch or sgd, or set device to cpu',
+  },
+  {
     path: ['class_weights'],
     isBroken: ({ class_weights, problem_type }) =>
       class_weights !== undefined && problem_type === 'regression',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { artifact, defineStep, notBuilt, schemaFacts } from '../language/step-declaration.ts';
 import { trainingArgumentsSchema } from '../training/arguments.ts';
 import { OLDER_NAMES } from '../training/arguments/older-names.ts';
+import { DEVICE_CHOICES, DEVICE_DESCRIPTION } from '../training/devices/device.ts';
 import { DEFAULT_DIVERGENCE } from '../training/divergence.ts';
 import { VERDICTS } from '../evaluation/verdicts.ts';
 import { PROBLEM_TYPES } from '../training/models/problem-types.ts';
@@ -91,7 +92,7 @@ const inputs = z
       .describe(
         'mixes rows of another dataset into each epoch, against forgetting what the model could do before',
       ),
-    device: z.enum(['cpu']).default('cpu').describe('what computes'),
+    device: z.enum(DEVICE_CHOICES).default('cpu').describe(DEVICE_DESCRIPTION),
     lora: z
       .strictObject({
         r: z.int().min(1).default(8).describe('rank'),

@@ -12,7 +12,9 @@ import { inspectModel } from '../training/model-inspection.ts';
 import type { LoraOptions } from '../training/models/lora.ts';
 import type { ProblemType } from '../training/models/problem-types.ts';
 import type { JobEvent, JobResult, TrainJob } from '../training/process.ts';
+import { precisionOf } from '../training/precision-choice.ts';
 import { runWithinMemory } from './smaller-passes.ts';
+import { jobDevice } from './step-device.ts';
 import type { StepContext } from './step-context.ts';
 import {
   openModel,
@@ -49,6 +51,7 @@ export async function runTraining(
   inputs: TrainInputs,
 ): Promise<TrainOutputs> {
   const { store, signal, fingerprint, temporaryDirectory } = context;
+  const device = await jobDevice(context, inputs.device, precisionOf(inputs.args));
   const modelFiles = await openModel(store, inputs.model);
   const rows = await openTokenized(store, inputs.train_dataset);
   const evalRows = inputs.eval_dataset && (await openTokenized(store, inputs.eval_dataset));
@@ -61,6 +64,7 @@ export async function runTraining(
   const job: TrainJob = {
     kind: 'train',
     ...settingsOf(inputs, rows.info.label_kind),
+    ...(device && { device }),
     modelFiles,
     trainFile: rows.file,
     ...(evalRows && { evalFile: evalRows.file }),

@@ -3,6 +3,7 @@ import { readTokenizedSplit } from '../data/tokenized-dataset.ts';
 import { Failure } from '../plan/failures.ts';
 import { openStore } from '../store/open.ts';
 import { classWeights } from './class-weights.ts';
+import { requireDevice } from './devices/device-probe.ts';
 import { evaluate } from './evaluate.ts';
 import { writeFreshModel } from './fresh-model.ts';
 import type {
@@ -13,6 +14,7 @@ import type {
   ParentMessage,
   TrainJob,
 } from './jobs.ts';
+import { loadRuntime } from './runtime/runtime.ts';
 import { train } from './train.ts';
 
 const controller = new AbortController();
@@ -43,6 +45,8 @@ function run(job: Job): Promise<JobResults[Job['kind']]> {
       return runEvaluate(job);
     case 'initialize':
       return writeFreshModel(job);
+    case 'probe':
+      return requireDevice(loadRuntime(), job.device, job.precision).then(() => null);
   }
 }
 
@@ -66,10 +70,11 @@ async function runTrain(job: TrainJob): Promise<JobResults['train']> {
 }
 
 async function runEvaluate(job: EvaluateJob): Promise<JobResults['evaluate']> {
-  const { file, modelFiles, padTokenId, threads } = job;
+  const { file, modelFiles, padTokenId, threads, device } = job;
   const rows = await readTokenizedSplit(file);
   return evaluate({
     ...{ modelFiles, rows, padTokenId, threads },
+    ...(device !== undefined && { device }),
     signal: controller.signal,
     onProgress: (rowsDone) =>
       send({ kind: 'event', event: { kind: 'prediction', rowsDone, rows: rows.ids.length } }),

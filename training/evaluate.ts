@@ -1,16 +1,14 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
 import type { Logits } from '../evaluation/logits.ts';
 import type { ProblemType } from './models/problem-types.ts';
+import type { Device } from './devices/device.ts';
+import { requireDevice } from './devices/device-probe.ts';
+import { placeParameters } from './devices/placed-parameters.ts';
 import { checkRows } from './examples.ts';
 import { loadModelWeights, openModel } from './open-model.ts';
 import { PACKING } from './packing.ts';
 import { openPredictor, type TokenLoss } from './prediction.ts';
-import {
-  allocateTensorData,
-  loadRuntime,
-  type NamedTensors,
-  type Tensor,
-} from './runtime/runtime.ts';
+import { allocateTensorData, loadRuntime, type Tensor } from './runtime/runtime.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 
 export interface EvaluateInput {
@@ -18,6 +16,8 @@ export interface EvaluateInput {
   readonly rows: TokenizedRows;
   readonly padTokenId: number | null;
   readonly threads: number;
+  /** Where passes run; without it on the CPU. */
+  readonly device?: Device;
   /** Stops before the next pass, with its reason. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (rowsDone: number) => void;
@@ -38,8 +38,9 @@ export type ModelAnswers =
  *   DeviceUnavailable, or the signal's reason
  */
 export async function evaluate(input: EvaluateInput): Promise<ModelAnswers> {
-  const { rows, padTokenId, threads, signal } = input;
+  const { rows, padTokenId, threads, signal, device } = input;
   const runtime = loadRuntime();
+  if (device !== undefined) await requireDevice(runtime, device);
   const { model } = await openModel(input.modelFiles);
   const needsAnswers = model.task === 'causal-lm';
   checkRows(rows, { name: 'dataset', model, padTokenId, needsAnswers });
@@ -58,9 +59,12 @@ export async function evaluate(input: EvaluateInput): Promise<ModelAnswers> {
       mayLack: [],
       seed: 0,
     });
-    const parameters: NamedTensors = Object.fromEntries(tensors);
-    const limits = PACKING;
-    const predictor = openPredictor({ runtime, model, parameters, padTokenId, limits, threads });
+    const parameters = await placeParameters(runtime, device, Object.fromEntries(tensors));
+    const predictor = openPredictor({
+      ...{ runtime, model, padTokenId, limits: PACKING, threads },
+      parameters: () => parameters.values,
+      ...(device !== undefined && { device }),
+    });
     try {
       const onPass = (rowsDone: number): void => {
         signal?.throwIfAborted();
@@ -72,6 +76,7 @@ export async function evaluate(input: EvaluateInput): Promise<ModelAnswers> {
         : { task, problemType, logits: await predictor.predict(rows, onPass) };
     } finally {
       predictor.release();
+      parameters.release();
     }
   } finally {
     for (const tensor of tensors.values()) tensor.release();

@@ -1,4 +1,6 @@
+import type { Device } from './devices/device.ts';
 import type { ClassWeightChoice } from './class-weights.ts';
+import type { Precision } from './models/precision.ts';
 import type { FreshModel, FreshModelInput } from './fresh-model.ts';
 import type { TrainingEvent } from './training-event.ts';
 import type { ModelAnswers } from './evaluate.ts';
@@ -6,7 +8,7 @@ import type { TrainInput, TrainResult } from './train.ts';
 import type { ModelFiles } from './weights/model-files.ts';
 
 /** What a training process can be asked for. Paths are local; the store is opened by its URL. */
-export type Job = TrainJob | EvaluateJob | InitializeJob;
+export type Job = TrainJob | EvaluateJob | InitializeJob | ProbeJob;
 
 export interface TrainJob extends Pick<
   TrainInput,
@@ -18,6 +20,7 @@ export interface TrainJob extends Pick<
   | 'earlyStopping'
   | 'divergence'
   | 'tokensPerPass'
+  | 'device'
 > {
   readonly kind: 'train';
   readonly modelFiles: ModelFiles;
@@ -48,6 +51,14 @@ export interface EvaluateJob {
   readonly file: string;
   readonly padTokenId: number | null;
   readonly threads: number;
+  readonly device?: Device;
+}
+
+/** Whether a device computes here. */
+export interface ProbeJob {
+  readonly kind: 'probe';
+  readonly device: Device;
+  readonly precision: Precision;
 }
 
 export interface InitializeJob extends FreshModelInput {
@@ -58,6 +69,7 @@ export interface JobResults {
   readonly train: TrainResult;
   readonly evaluate: ModelAnswers;
   readonly initialize: FreshModel;
+  readonly probe: null;
 }
 
 export type JobResult<J extends Job> = JobResults[J['kind']];

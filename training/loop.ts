@@ -20,6 +20,7 @@ import {
 import { blownUp, evaluationNotFinite, notFinite } from './diverged.ts';
 import { evaluateRows, evaluationMetrics } from './evaluation-scores.ts';
 import { learningRateAt } from './learning-rate.ts';
+import { mayRescale, nextScaling } from './loss-scaling.ts';
 import type { Predictor } from './prediction.ts';
 import type { MixedRows } from './replay.ts';
 import { RowOrder } from './row-order.ts';
@@ -137,14 +138,22 @@ async function optimizerStep(course: Course): Promise<void> {
   const { epoch, start, end } = stepData(schedule, progress.step);
   const rows = orders.of(epoch).subarray(start, end);
   const examples = stepExamples(course.examples, microBatches(rows, schedule.batchSize), epoch);
-  const { loss, computedTokens } = await session.computeGradients(examples);
-  const gradNorm = await session.optimizer.gradientNorm();
-  guard(course, rows, loss, gradNorm);
+  session.lossScale.value = progress.lossScaling?.scale ?? 1;
+  const { loss: foundLoss, computedTokens } = await session.computeGradients(examples);
+  const foundNorm = await session.optimizer.gradientNorm();
+  const isSkipped = rescale(course, foundNorm);
+  if (!isSkipped) guard(course, rows, foundLoss, foundNorm);
+  // Of a step that is skipped nothing that is no number is kept (as logging_nan_inf_filter).
+  const loss = Number.isFinite(foundLoss) ? foundLoss : progress.totalLoss / (progress.step || 1);
+  const gradNorm = isSkipped ? 0 : foundNorm;
   const learningRate = learningRateAt(schedule, progress.step, args);
   const gradientScale = args.max_grad_norm > 0 ? clipScale(args.max_grad_norm, gradNorm) : 1;
   await course.checkpointer.copied();
   progress.step += 1;
-  await session.optimizer.update({ step: progress.step, learningRate, gradientScale });
+  if (!isSkipped) {
+    const step = progress.step - (progress.lossScaling?.skippedSteps ?? 0);
+    await session.optimizer.update({ step, learningRate, gradientScale });
+  }
   progress.totalLoss += loss;
   progress.unloggedLoss += loss;
   progress.unloggedSteps += 1;
@@ -155,6 +164,20 @@ async function optimizerStep(course: Course): Promise<void> {
   }
   meter.count(tokens);
   report(course, { loss, learningRate, gradNorm, tokens, computedTokens });
+}
+
+/** In float16: looks whether gradients overflowed. @returns whether the step is to be skipped */
+function rescale({ progress, onEvent }: Course, gradNorm: number): boolean {
+  const scaling = progress.lossScaling;
+  if (scaling === null) return false;
+  const hasOverflowed = !Number.isFinite(gradNorm);
+  if (hasOverflowed && !mayRescale(scaling)) return false;
+  const next = nextScaling(scaling, hasOverflowed);
+  progress.lossScaling = next;
+  if (!hasOverflowed) return false;
+  const message = `step ${progress.step + 1} changed nothing: gradients overflowed in float16; the loss is scaled by ${next.scale} from now on`;
+  onEvent({ kind: 'note', message });
+  return true;
 }
 
 /** Ends a training whose loss is no number or has blown up, before the weights change. */

@@ -36,6 +36,8 @@ export interface PassTensorsInput {
   readonly padTokenId: number | null;
   /** Width of `label_values`; undefined where targets are `labels`. */
   readonly valuesWidth: number | undefined;
+  /** Factor of every target's weight, and so of the loss and its gradients; 1 when left out. */
+  readonly scale?: number;
 }
 
 export interface BoundPass {
@@ -86,7 +88,7 @@ export class PassTensors {
     };
   }
 
-  #targets({ pass, examples, valuesWidth }: PassTensorsInput): NamedTensors {
+  #targets({ pass, examples, valuesWidth, scale = 1 }: PassTensorsInput): NamedTensors {
     const { tokens: T, placements } = pass;
     const E = targetsOf(pass, examples);
     const pooledIndex = this.#tensor('pooled_index', 'int32', [E]);
@@ -111,6 +113,8 @@ export class PassTensors {
         values?.data.set(targets.values, first * (valuesWidth ?? 0));
       first += count;
     }
+    if (scale !== 1)
+      for (const [i, weight] of weights.data.entries()) weights.data[i] = weight * scale;
     return {
       pooled_index: pooledIndex,
       example_weights: weights,

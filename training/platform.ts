@@ -1,19 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { arch, platform } from 'node:os';
+import type { Device } from './devices/device.ts';
 import type { Runtime } from './runtime/runtime.ts';
 
 /** What decides the bits of a training besides its inputs. Equal platforms compute equal bits. */
 export interface Platform {
   /** Digest of ONNX Runtime's library. */
   readonly library: string;
-  readonly provider: 'cpu';
+  /** What computes. */
+  readonly provider: Device;
   /** As `x64-avx512`: the widest class that ONNX Runtime's kernels tell apart. */
   readonly instructionSet: string;
 }
 
-export async function describePlatform(runtime: Runtime): Promise<Platform> {
+export async function describePlatform(
+  runtime: Runtime,
+  provider: Device = 'cpu',
+): Promise<Platform> {
   const library = await runtime.libraryDigest();
-  return { library, provider: 'cpu', instructionSet: instructionSet() };
+  return { library, provider, instructionSet: instructionSet() };
 }
 
 /** Names of what differs, as `instructionSet x64-avx2 → x64-avx512`; empty when nothing does. */

@@ -1,5 +1,6 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
 import type { Logits } from '../evaluation/logits.ts';
+import type { Device } from './devices/device.ts';
 import { readableTokensOf } from './examples.ts';
 import type { ModelDefinition } from './model.ts';
 import type { Adapter } from './models/lora.ts';
@@ -7,7 +8,7 @@ import { passesOf, type PackingLimits, type Pass } from './packing.ts';
 import { PassTensors, targetsOf, type Example } from './pass-tensors.ts';
 import {
   allocateTensorData,
-  type NamedTensors,
+  type NamedValues,
   type Runtime,
   type Session,
   type Tensor,
@@ -19,11 +20,13 @@ export interface PredictorInput {
   readonly model: ModelDefinition;
   /** Of a training with LoRA. */
   readonly adapters?: readonly Adapter[];
-  /** Tensors of all parameters and adapters, by name; they stay the caller's. */
-  readonly parameters: NamedTensors;
+  /** Tensors of all parameters and adapters, by name, as they are; they stay the caller's. */
+  readonly parameters: () => NamedValues;
   readonly padTokenId: number | null;
   readonly limits: PackingLimits;
   readonly threads: number;
+  /** Where the parameters lie, and passes run; without it in our memory. */
+  readonly device?: Device;
 }
 
 /** Cross entropy of a language model on the tokens that it predicted. */
@@ -46,9 +49,10 @@ export interface Predictor {
 const WINDOW_PASSES = 8;
 
 export function openPredictor(input: PredictorInput): Predictor {
-  const { runtime, model, threads } = input;
+  const { runtime, model, threads, device } = input;
   const session = runtime.createSession(model.inferenceGraph(input.adapters).onnx, {
     threads: model.sessionThreads(threads),
+    ...(device !== undefined && { device }),
   });
   const passes = new PredictionPasses(input, session);
   return {
@@ -139,7 +143,7 @@ class PredictionPasses {
     const bound = this.#tensors.bind({ pass, examples, padTokenId, valuesWidth });
     const answer = answerTensor(runtime, shape);
     try {
-      await this.#session.run({ ...bound.inputs, ...parameters }, { [output]: answer });
+      await this.#session.run({ ...bound.inputs, ...parameters() }, { [output]: answer });
       const weights = bound.inputs['example_weights']?.data as Float32Array;
       return { data: answer.data, weights };
     } finally {

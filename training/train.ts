@@ -3,6 +3,8 @@ import type { Verdict } from '../evaluation/verdicts.ts';
 import type { TrainingArguments } from './arguments.ts';
 import type { EarlyStopping } from './best-model.ts';
 import type { CheckpointOptions } from './checkpoints/checkpointer.ts';
+import type { Device } from './devices/device.ts';
+import { requireDevice } from './devices/device-probe.ts';
 import type { DivergenceRule } from './divergence.ts';
 import { checkRows } from './examples.ts';
 import { runTraining } from './loop.ts';
@@ -10,6 +12,7 @@ import type { ModelPurpose } from './model.ts';
 import type { LoraOptions } from './models/lora.ts';
 import { optimizerOptions } from './optimizer-choice.ts';
 import { openModel } from './open-model.ts';
+import { precisionOf } from './precision-choice.ts';
 import { limitedTo, PACKING } from './packing.ts';
 import { openPredictor } from './prediction.ts';
 import { mixRows, type Replay } from './replay.ts';
@@ -47,6 +50,8 @@ export interface TrainInput extends Omit<ModelPurpose, 'labelCount'> {
   readonly threads: number;
   /** Most tokens of a pass, where memory ran out before: the last bits become others. */
   readonly tokensPerPass?: number;
+  /** Where it is trained; without it on the CPU, with bits that do not depend on threads. */
+  readonly device?: Device;
   /** Where the model and the history are written. */
   readonly outputDirectory: string;
   readonly checkpoints?: CheckpointOptions;
@@ -127,8 +132,9 @@ function exampleSource(input: TrainInput, prepared: PreparedTraining): ExampleSo
 
 /** Checks everything that can be checked before the first step, then compiles the graphs. */
 async function prepare(input: TrainInput): Promise<PreparedTraining> {
-  const { trainRows, evalRows, replay, padTokenId, args, threads } = input;
+  const { trainRows, evalRows, replay, padTokenId, args, threads, device } = input;
   const runtime = loadRuntime();
+  if (device !== undefined) await requireDevice(runtime, device, precisionOf(args));
   const { config, model } = await openModel(input.modelFiles, {
     ...input,
     labelCount: labelCount(input),
@@ -142,10 +148,14 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   const mixed = mixRows(trainRows, replay);
   const schedule = planSchedule(args, mixed.primaryRows + mixed.replayedRows);
   const limits = limitedTo(PACKING, input.tokensPerPass ?? PACKING.tokensPerPass);
-  const shared = { runtime, model, padTokenId, limits, threads };
+  const shared = {
+    ...{ runtime, model, padTokenId, limits, threads },
+    ...(device !== undefined && { device }),
+  };
   const session = await openTrainingSession({
     ...{ ...shared, trainable, labelSmoothing: args.label_smoothing_factor },
     optimizer: optimizerOptions(args),
+    precision: precisionOf(args),
   });
   const { parameters } = session;
   const { adapters } = trainable;

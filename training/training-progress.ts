@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { lossLevelSchema, START_LEVEL } from './divergence.ts';
+import { lossScalingSchema, type LossScaling } from './loss-scaling.ts';
 
 const count = z.int().min(0);
 
@@ -51,6 +52,8 @@ export const trainingProgressSchema = z.strictObject({
   totalTokens: tokenCountsSchema,
   /** What the guard against a blow-up of the loss knows. */
   lossLevel: lossLevelSchema,
+  /** Null but in float16. */
+  lossScaling: lossScalingSchema.nullable(),
   /** The best evaluation so far: its step and the metric that says so. */
   best: z.strictObject({ step: count, value: z.number() }).nullable(),
   /** The step whose parameters are kept as the best: of the best evaluation that a checkpoint took. */
@@ -70,7 +73,10 @@ export const trainingProgressSchema = z.strictObject({
 export type TrainingProgress = z.infer<typeof trainingProgressSchema>;
 
 /** The beginning of a training. */
-export function startProgress(created: readonly string[]): TrainingProgress {
+export function startProgress(
+  created: readonly string[],
+  lossScaling: LossScaling | null = null,
+): TrainingProgress {
   return {
     step: 0,
     history: [],
@@ -80,6 +86,7 @@ export function startProgress(created: readonly string[]): TrainingProgress {
     totalLoss: 0,
     totalTokens: { real: 0, computed: 0 },
     lossLevel: START_LEVEL,
+    lossScaling,
     best: null,
     savedBestStep: null,
     evaluationsWithoutGain: 0,

@@ -19,6 +19,7 @@ export async function writeResult(
   const { step, history, totalLoss, totalTokens, best, exact, created } = progress;
   const { load_best_model_at_end: hasBestModel } = input.args;
   const modelStep = hasBestModel ? (progress.savedBestStep ?? step) : step;
+  await session.download();
   const weights = (name: string): Float32Array => session.weights(name);
   const { adapters } = trainable;
   const trained = { directory, config, model, adapters, weights, labels, padTokenId };

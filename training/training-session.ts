@@ -1,23 +1,22 @@
 import { Failure } from '../plan/failures.ts';
-import { gradientName, type ParameterSpec } from './models/model-graph.ts';
+import type { Device } from './devices/device.ts';
+import { openDeviceState } from './devices/device-state.ts';
 import { elementsOf } from './models/parameters.ts';
 import type { ModelDefinition } from './model.ts';
-import { openOptimizer, type Optimizer } from './optimizers/optimizer.ts';
+import type { Precision } from './models/precision.ts';
+import type { Optimizer } from './optimizers/optimizer.ts';
 import type { OptimizerOptions } from './optimizers/optimizer-options.ts';
-import {
-  allocateTrainingState,
-  type StateRegion,
-  type TrainingState,
-} from './optimizers/training-state.ts';
+import { allocateTrainingState, type TrainingState } from './optimizers/training-state.ts';
 import { limitedTo, passesOf, type PackingLimits, type Pass } from './packing.ts';
 import { PassTensors, type Example } from './pass-tensors.ts';
 import {
   allocateTensorData,
-  type NamedTensors,
+  type NamedValues,
   type Runtime,
   type Session,
   type Tensor,
 } from './runtime/runtime.ts';
+import { openHostMemory, type LossScale, type StateMemory } from './state-memory.ts';
 import type { Trainable } from './trainable.ts';
 
 export interface TrainingSessionInput {
@@ -29,6 +28,13 @@ export interface TrainingSessionInput {
   readonly padTokenId: number | null;
   readonly limits: PackingLimits;
   readonly threads: number;
+  /**
+   * Where parameters, gradients and moments stay, and passes and optimizer run. Without it they are
+   * in the state's own memory, and the optimizer is not a graph.
+   */
+  readonly device?: Device;
+  /** Of matrix products; float32 when left out. */
+  readonly precision?: Precision;
 }
 
 export interface PassLimit {
@@ -47,55 +53,81 @@ export interface BatchGradients {
 
 /** A compiled model with its training state, and the optimizer on it. */
 export interface TrainingSession {
-  /** Of the parameters that are trained. */
+  /** Of the parameters that are trained, in our memory. @see StateMemory.download */
   readonly state: TrainingState;
   readonly optimizer: Optimizer;
-  /** Tensors of all parameters and adapters, by name. */
-  readonly parameters: NamedTensors;
-  /** A parameter's or adapter's elements, in place. */
+  /** Set it between steps; what `computeGradients` and the optimizer answer is without it. */
+  readonly lossScale: LossScale;
+  /** Tensors of all parameters and adapters, by name, as they are until the next update. */
+  parameters(): NamedValues;
+  /** A parameter's or adapter's elements in our memory. @see StateMemory.download */
   weights(name: string): Float32Array;
+  /** @see StateMemory.upload */
+  upload(): Promise<void>;
+  /** @see StateMemory.download */
+  download(): Promise<void>;
   /** Limits the passes to come further than the session's own limits do. */
   limitPasses(limit: PassLimit): void;
-  /** Fills the state's gradients with those of the examples' loss. */
+  /** Fills the gradients with those of the examples' loss. */
   computeGradients(examples: readonly Example[]): Promise<BatchGradients>;
   close(): Promise<void>;
 }
 
 /** Compiles the training graph and allocates the state; parameters start as zeros. */
 export async function openTrainingSession(input: TrainingSessionInput): Promise<TrainingSession> {
-  const { runtime, trainable, threads } = input;
-  const state = allocateTrainingState(trainable.parameters, input.optimizer);
-  const parameters = {
-    ...frozenTensors(runtime, trainable.frozen),
-    ...regionTensors(runtime, state, 'parameters', (name) => name),
-  };
-  const passes = new Passes(input, parameters, state);
-  const optimizer = await openOptimizer(state, input.optimizer, threads);
+  const { runtime, trainable, threads, device, optimizer: options } = input;
+  const state = allocateTrainingState(trainable.parameters, options);
+  // Parameters that nothing changes have memory of their own: no gradients, no moments.
+  const frozen = trainable.frozen.map(
+    (spec) => [spec, allocateTensorData('float32', elementsOf(spec))] as const,
+  );
+  const lossScale: LossScale = { value: 1 };
+  const shared = { runtime, state, frozen, optimizer: options };
+  const memory =
+    device === undefined
+      ? await openHostMemory({ ...shared, threads })
+      : openDeviceState({ ...shared, device, lossScale });
+  const passes = new Passes(input, memory, lossScale);
+  const { optimizer, parameters, upload, download } = memory;
   return {
-    ...{ state, optimizer, parameters },
-    weights: (name) => {
-      const tensor = parameters[name];
-      if (tensor === undefined) throw new Error(`internal: the training has no ${name}`);
-      return tensor.data as Float32Array;
-    },
+    ...{ state, optimizer, lossScale, parameters, upload, download },
+    weights: weightsOf(state, frozen),
     limitPasses: (limit) => passes.limit(limit),
-    computeGradients: (examples) => passes.run(examples, optimizer),
+    computeGradients: (examples) => passes.run(examples),
     close: async () => {
-      await optimizer.close();
       passes.release();
-      Object.values(parameters).forEach((tensor) => tensor.release());
+      await memory.close();
     },
   };
 }
 
+function weightsOf(
+  state: TrainingState,
+  frozen: readonly (readonly [{ readonly name: string }, Float32Array])[],
+): (name: string) => Float32Array {
+  const views = new Map<string, Float32Array>([
+    ...frozen.map(([{ name }, data]) => [name, data] as const),
+    ...state.tensors.map((tensor) => [tensor.name, state.view('parameters', tensor)] as const),
+  ]);
+  return (name) => {
+    const view = views.get(name);
+    if (view === undefined) throw new Error(`internal: the training has no ${name}`);
+    return view;
+  };
+}
+
 function compile(input: TrainingSessionInput): Session {
-  const { runtime, model, trainable, labelSmoothing, threads } = input;
+  const { runtime, model, trainable, labelSmoothing, threads, device } = input;
+  const { precision = 'float32' } = input;
   const { onnx } = model.trainingGraph({
     trainable: trainable.parameters.map(({ name }) => name),
     adapters: trainable.adapters,
-    ...{ labelSmoothing, dropout: true },
+    ...{ labelSmoothing, precision, dropout: true },
   });
-  return runtime.createSession(onnx, { threads: model.sessionThreads(threads) });
+  return runtime.createSession(onnx, {
+    threads: model.sessionThreads(threads),
+    ...(device !== undefined && { device }),
+  });
 }
 
 /** Tokens of a pass that are not shared out any further: about one tweet's. */
@@ -105,22 +137,20 @@ const SMALLEST_PASS = 32;
 class Passes {
   readonly #input: TrainingSessionInput;
   readonly #session: Session;
-  readonly #parameters: NamedTensors;
-  readonly #gradients: NamedTensors;
-  readonly #passGradients: NamedTensors;
+  readonly #memory: StateMemory;
+  readonly #lossScale: LossScale;
   readonly #loss: Tensor<'float32'>;
   readonly #tensors: PassTensors;
   #limits: PackingLimits;
   #onSmaller: PassLimit['onSmaller'] = () => undefined;
 
-  constructor(input: TrainingSessionInput, parameters: NamedTensors, state: TrainingState) {
+  constructor(input: TrainingSessionInput, memory: StateMemory, lossScale: LossScale) {
     const { runtime } = input;
     this.#input = input;
     this.#session = compile(input);
-    this.#parameters = parameters;
+    this.#memory = memory;
+    this.#lossScale = lossScale;
     this.#limits = input.limits;
-    this.#gradients = regionTensors(runtime, state, 'gradients', gradientName);
-    this.#passGradients = regionTensors(runtime, state, 'passGradients', gradientName);
     this.#tensors = new PassTensors(runtime);
     const data = allocateTensorData('float32', 1);
     this.#loss = runtime.createTensor({ elementType: 'float32', shape: [], data });
@@ -132,13 +162,13 @@ class Passes {
   }
 
   /** When memory runs out, the same batch runs in smaller passes, and so do all after it. */
-  async run(examples: readonly Example[], optimizer: Optimizer): Promise<BatchGradients> {
+  async run(examples: readonly Example[]): Promise<BatchGradients> {
     const lengths = examples.map(({ inputIds }) => inputIds.length);
     let failed = Infinity;
     for (;;) {
       const passes = passesOf(lengths, this.#limits, this.#input.model.imported);
       try {
-        return await this.#runAll(passes, examples, optimizer);
+        return await this.#runAll(passes, examples);
       } catch (error) {
         if (!(error instanceof Failure) || error.type !== 'OutOfMemory') throw error;
         const largest = Math.max(...passes.map(({ rows, tokens }) => rows * tokens));
@@ -151,66 +181,31 @@ class Passes {
     }
   }
 
-  async #runAll(
-    passes: readonly Pass[],
-    examples: readonly Example[],
-    optimizer: Optimizer,
-  ): Promise<BatchGradients> {
+  async #runAll(passes: readonly Pass[], examples: readonly Example[]): Promise<BatchGradients> {
     const { model, padTokenId } = this.#input;
     const { valuesWidth } = model;
+    const memory = this.#memory;
+    const scale = this.#lossScale.value;
     let total = 0;
     let computedTokens = 0;
     for (const [index, pass] of passes.entries()) {
-      const bound = this.#tensors.bind({ pass, examples, padTokenId, valuesWidth });
+      const bound = this.#tensors.bind({ pass, examples, padTokenId, valuesWidth, scale });
       try {
-        const inputs = { ...bound.inputs, ...this.#parameters };
-        const gradients = index === 0 ? this.#gradients : this.#passGradients;
+        const inputs = { ...bound.inputs, ...memory.parameters() };
+        const gradients = index === 0 ? memory.gradients() : memory.passGradients();
         await this.#session.run(inputs, { loss: this.#loss, ...gradients });
       } finally {
         bound.release();
       }
-      if (index > 0) await optimizer.accumulate();
-      total += this.#loss.data[0] ?? NaN;
+      if (index > 0) await memory.optimizer.accumulate();
+      total += (this.#loss.data[0] ?? NaN) / scale;
       computedTokens += pass.rows * pass.tokens;
     }
     return { loss: total, computedTokens };
   }
 
   release(): void {
-    const tensors = [this.#gradients, this.#passGradients].flatMap(Object.values<Tensor>);
-    [...tensors, this.#loss].forEach((tensor) => tensor.release());
+    this.#loss.release();
     this.#session.release();
   }
-}
-
-/** Parameters that nothing changes have memory of their own: no gradients, no moments. */
-function frozenTensors(runtime: Runtime, specs: readonly ParameterSpec[]): NamedTensors {
-  return Object.fromEntries(
-    specs.map((spec) => [
-      spec.name,
-      runtime.createTensor({
-        elementType: 'float32',
-        shape: spec.shape,
-        data: allocateTensorData('float32', elementsOf(spec)),
-      }),
-    ]),
-  );
-}
-
-function regionTensors(
-  runtime: Runtime,
-  state: TrainingState,
-  region: StateRegion,
-  nameOf: (parameter: string) => string,
-): NamedTensors {
-  return Object.fromEntries(
-    state.tensors.map((tensor) => [
-      nameOf(tensor.name),
-      runtime.createTensor({
-        elementType: 'float32',
-        shape: tensor.shape,
-        data: state.view(region, tensor),
-      }),
-    ]),
-  );
 }

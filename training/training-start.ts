@@ -4,7 +4,9 @@ import {
   type RestoredCheckpoint,
 } from './checkpoints/checkpointer.ts';
 import type { Checkpoints } from './checkpoints/checkpoints.ts';
+import { DownloadedCheckpoints } from './checkpoints/downloaded-checkpoints.ts';
 import { UnsavedCheckpoints } from './checkpoints/unsaved-checkpoints.ts';
+import { START_SCALING } from './loss-scaling.ts';
 import type { ModelDefinition } from './model.ts';
 import { describePlatform, platformChanges, type Platform } from './platform.ts';
 import { loadModelWeights } from './open-model.ts';
@@ -47,17 +49,20 @@ export async function beginTraining(
 ): Promise<BegunTraining> {
   const { session, runtime } = prepared;
   const onEvent = input.onEvent ?? (() => undefined);
-  const platform = await describePlatform(runtime);
+  const platform = await describePlatform(runtime, input.device);
   const { checkpointer, restored } = await openCheckpoints(input, session, platform);
   const created = await loadParameters(input, prepared, restored !== undefined);
-  const progress = restored?.progress ?? startProgress(created);
+  await session.upload();
+  const progress =
+    restored?.progress ?? startProgress(created, input.args.fp16 ? START_SCALING : null);
   if (restored === undefined && created.length > 0) {
     const names = created.join(', ');
     const message = `the model's files have no ${names}: created from seed ${input.args.seed}`;
     onEvent({ kind: 'note', message });
   }
   const changes = restored === undefined ? [] : platformChanges(restored.platform, platform);
-  if (changes.length > 0) {
+  const isOnGpu = platform.provider !== 'cpu';
+  if (changes.length > 0 || (restored !== undefined && isOnGpu)) {
     progress.exact = false;
     onEvent({ kind: 'note', message: inexactMessage(progress.step, changes) });
   }
@@ -68,18 +73,21 @@ export async function beginTraining(
 /** Without a store nothing is restored. */
 async function openCheckpoints(
   { checkpoints, onEvent = () => undefined }: TrainInput,
-  { state }: TrainingSession,
+  session: TrainingSession,
   platform: Platform,
 ): Promise<{
   readonly checkpointer: Checkpoints;
   readonly restored: RestoredCheckpoint | undefined;
 }> {
+  const { state } = session;
   if (checkpoints === undefined) {
-    return { checkpointer: new UnsavedCheckpoints(state), restored: undefined };
+    const checkpointer = new DownloadedCheckpoints(new UnsavedCheckpoints(state), session);
+    return { checkpointer, restored: undefined };
   }
   const watch = (event: CheckpointEvent): void => onEvent(checkpointEvent(event));
   const checkpointer = new Checkpointer(checkpoints, state, platform, watch);
-  return { checkpointer, restored: await checkpointer.restore() };
+  const restored = await checkpointer.restore();
+  return { checkpointer: new DownloadedCheckpoints(checkpointer, session), restored };
 }
 
 /** Keeps passes as small as memory demanded before, and records when it demands smaller ones. */
@@ -140,8 +148,12 @@ function smallerPassesMessage(step: number, tokensPerPass: number): string {
 }
 
 function inexactMessage(step: number, changes: readonly string[]): string {
+  const where =
+    changes.length > 0
+      ? `on another platform (${changes.join('; ')})`
+      : 'on a GPU, whose sums have no fixed order';
   return (
-    `continuing from step ${step} on another platform (${changes.join('; ')}): ` +
+    `continuing from step ${step} ${where}: ` +
     'the last bits of the model may differ from an uninterrupted training'
   );
 }

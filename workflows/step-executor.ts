@@ -130,7 +130,7 @@ export class StepExecutor {
         kind: step.kind,
         version: step.version,
         revision: step.revision,
-        inputs,
+        ...{ inputs, label },
         force: this.#forced.has(step.id),
       },
     };

@@ -1,5 +1,9 @@
-// Retune's side of equal shapes: as steps.py. Arguments: BATCH TOKENS STEPS_A_TURN THREADS
+// Retune's side of equal shapes: as steps.py.
+// Arguments: BATCH TOKENS STEPS_A_TURN THREADS [DEVICE PRECISION]
 import { readSync } from 'node:fs';
+import type { Device } from '../../training/devices/device.ts';
+import { START_SCALING } from '../../training/loss-scaling.ts';
+import type { Precision } from '../../training/models/precision.ts';
 import { defineModel } from '../../training/model.ts';
 import { dropoutKeys } from '../../training/models/dropout-keys.ts';
 import type { Example } from '../../training/pass-tensors.ts';
@@ -8,17 +12,22 @@ import { loadRuntime } from '../../training/runtime/runtime.ts';
 import { chooseTrainable } from '../../training/trainable.ts';
 import { openTrainingSession } from '../../training/training-session.ts';
 
-const [batch = 1, tokens = 64, pace = 1, threads = 2] = process.argv.slice(2).map(Number);
+const [batch = 1, tokens = 64, pace = 1, threads = 2] = process.argv.slice(2, 6).map(Number);
+const [device, precision] = process.argv.slice(6) as [Device?, Precision?];
 const model = defineModel({ num_labels: 3, pad_token_id: 50256 });
 const trainable = chooseTrainable(model, {});
 const session = await openTrainingSession({
   ...{ runtime: loadRuntime(), model, trainable, threads, labelSmoothing: 0, padTokenId: 50256 },
+  ...(device !== undefined && { device }),
+  ...(precision !== undefined && { precision }),
   limits: { tokensPerPass: batch * tokens, tokensPerRow: tokens },
   optimizer: { kind: 'adamw', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 },
 });
 for (const { name, initializer: rule } of trainable.parameters) {
   await initializeTensor({ seed: 1, name, rule, target: session.weights(name) });
 }
+await session.upload();
+session.lossScale.value = precision === 'float16' ? START_SCALING.scale : 1;
 for (let step = 1; ;) {
   console.log('waiting');
   if (readSync(0, Buffer.alloc(64)) === 0) break;

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Failure } from '../../plan/failures.ts';
 import { artifactFile, readManifest } from '../../store/artifacts.ts';
 import type { ArtifactDigest, ArtifactFile, ArtifactManifest, Store } from '../../store/store.ts';
+import { DEVICES } from '../devices/device.ts';
 import type { Platform } from '../platform.ts';
 import { trainingProgressSchema, type TrainingProgress } from '../training-progress.ts';
 import { CHECKPOINT_TYPE, isDamage } from './checkpoint-store.ts';
@@ -17,7 +18,7 @@ const metadataSchema = z.object({
   layout: z.string(),
   platform: z.object({
     library: z.string(),
-    provider: z.literal('cpu'),
+    provider: z.enum(DEVICES),
     instructionSet: z.string(),
   }),
   /** Whose parameters `best/...` are; null without a best. */

@@ -36,6 +36,9 @@ export function scalar(graph: Graph, dtype: DataType, value: number): Value {
       return graph.constant(dtype, [], BigInt64Array.of(BigInt(value)));
     case 'bool':
       return graph.constant(dtype, [], Uint8Array.of(Number(value !== 0)));
+    case 'float16':
+    case 'bfloat16':
+      throw new Error(`internal: there are no ${dtype} constants`);
   }
 }
 
@@ -64,6 +67,8 @@ export const bitwiseXor = (a: Operand, b: Operand): Value => binary('BitwiseXor'
 export const shiftRight = (a: Value, bits: number): Value =>
   binary('BitShift', a, bits, { direction: string('RIGHT') });
 
+/** The same elements, in memory of their own. */
+export const identity = (x: Value): Value => single('Identity', [x]);
 export const neg = (x: Value): Value => single('Neg', [x]);
 export const exp = (x: Value): Value => single('Exp', [x]);
 export const sin = (x: Value): Value => single('Sin', [x]);

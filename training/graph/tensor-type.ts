@@ -1,5 +1,5 @@
 /** Element types that the graphs use, by ONNX name. */
-export type DataType = 'float32' | 'int64' | 'int32' | 'uint32' | 'bool';
+export type DataType = 'float32' | 'float16' | 'bfloat16' | 'int64' | 'int32' | 'uint32' | 'bool';
 
 /**
  * Length of one axis: a number, or a product of named lengths that are known when the graph runs:
@@ -22,5 +22,7 @@ export const DATA_TYPE_NUMBERS = {
   int32: 6,
   int64: 7,
   bool: 9,
+  float16: 10,
   uint32: 12,
+  bfloat16: 16,
 } as const satisfies Record<DataType, number>;

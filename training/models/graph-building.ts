@@ -1,9 +1,11 @@
 import { differentiate } from '../graph/gradients/differentiate.ts';
 import { Graph, type Value } from '../graph/graph.ts';
+import { withMatrixPrecision } from '../graph/matrix-precision.ts';
 import { toOnnx } from '../graph/onnx-file.ts';
 import { packedRows, pooledStates, type ModelScope } from './layers.ts';
 import type { Adapter } from './lora.ts';
 import { gradientName, type ModelGraph, type ParameterSpec } from './model-graph.ts';
+import type { Precision } from './precision.ts';
 import { objectiveLoss } from './objectives.ts';
 import type { ProblemType } from './problem-types.ts';
 import type { Head, Transformer } from './transformer.ts';
@@ -23,11 +25,13 @@ export interface TrainingGraphOptions {
   /** 0 when left out. */
   readonly labelSmoothing?: number;
   readonly adapters?: readonly Adapter[];
+  /** Of matrix products, forward and backward; float32 when left out. */
+  readonly precision?: Precision;
 }
 
 /** A model with its gradients, as one ONNX graph (see ModelGraph). */
 export function buildTrainingGraph(parts: ModelParts, options: TrainingGraphOptions): ModelGraph {
-  const { trainable, labelSmoothing = 0, adapters = [] } = options;
+  const { trainable, labelSmoothing = 0, adapters = [], precision = 'float32' } = options;
   const hasDropout = options.dropout && dropoutOf(parts, adapters) > 0;
   const { graph, parameters, logits, loss } = forward(parts, {
     hasDropout,
@@ -38,7 +42,7 @@ export function buildTrainingGraph(parts: ModelParts, options: TrainingGraphOpti
   graph.output('loss', loss);
   const gradients = differentiate(graph, loss, trainable);
   for (const [name, gradient] of gradients) graph.output(gradientName(name), gradient);
-  return modelGraph(graph, parameters, trainable);
+  return modelGraph(graph, parameters, trainable, precision);
 }
 
 /** The same model without dropout and gradients. Adapters are a training's: they are merged. */
@@ -119,9 +123,11 @@ export function modelGraph(
   graph: Graph,
   parameters: readonly ParameterSpec[],
   trainable: readonly string[],
+  precision: Precision = 'float32',
 ): ModelGraph {
+  const computed = precision === 'float32' ? graph : withMatrixPrecision(graph, precision);
   return {
-    onnx: toOnnx(graph),
+    onnx: toOnnx(computed),
     inputs: graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
     outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
     parameters,

@@ -1,3 +1,4 @@
+import type { Precision } from '../models/precision.ts';
 import type { TensorProto } from 'onnx-buf';
 import { Failure } from '../../plan/failures.ts';
 import { differentiableInputs, differentiate } from '../graph/gradients/differentiate.ts';
@@ -27,7 +28,11 @@ export interface ImportedClassifier extends RowShape {
   /** A parameter's values in the file. */
   weights(parameter: string): Float32Array;
   /** The graph that ModelGraph describes, without dropout; a row holds one example. */
-  trainingGraph(objective: Objective, trainable: readonly string[]): ModelGraph;
+  trainingGraph(
+    objective: Objective,
+    trainable: readonly string[],
+    precision?: Precision,
+  ): ModelGraph;
   inferenceGraph(objective: Objective): ModelGraph;
   /** The file with other values of its parameters. */
   saved(weights: (parameter: string) => Float32Array): Uint8Array;
@@ -62,8 +67,14 @@ export function importClassifier(bytes: Uint8Array, external?: ExternalData): Im
     throw invalid('has no weights: no float initializer that the logits depend on');
   }
   const parameters = names.map((name) => parameterSpec(model, name));
-  const graphOf = (objective: Objective, trainable: readonly string[]): BuiltModelGraph =>
-    trainingGraph(build(model, new Set(names)), parameters, objective, trainable);
+  const graphOf = (
+    objective: Objective,
+    trainable: readonly string[],
+    precision: Precision = 'float32',
+  ): BuiltModelGraph => {
+    const options = { objective, trainable, precision };
+    return trainingGraph(build(model, new Set(names)), parameters, options);
+  };
   // What cannot be trained is told now, not when training starts.
   const whole = graphOf(ANY_OBJECTIVE, names);
   return {
@@ -71,7 +82,7 @@ export function importClassifier(bytes: Uint8Array, external?: ExternalData): Im
     vocabulary: vocabularyOf(model),
     products: productsOf(whole.graph),
     weights: (parameter) => weightsOf(model, parameter),
-    trainingGraph: (objective, trainable) => graphOf(objective, trainable).model,
+    trainingGraph: (...options) => graphOf(...options).model,
     inferenceGraph: (objective) =>
       inferenceGraph(build(model, new Set(names)), parameters, objective),
     saved: (weights) =>
@@ -118,16 +129,20 @@ interface BuiltModelGraph {
 function trainingGraph(
   { graph, logits }: BuiltGraph,
   parameters: readonly ParameterSpec[],
-  objective: Objective,
-  trainable: readonly string[],
+  options: {
+    readonly objective: Objective;
+    readonly trainable: readonly string[];
+    readonly precision: Precision;
+  },
 ): BuiltModelGraph {
+  const { objective, trainable, precision } = options;
   const { loss } = objectiveLoss(graph, logits, objective);
   graph.output('logits', logits);
   graph.output('loss', loss);
   for (const [name, gradient] of gradientsOf(graph, loss, trainable)) {
     graph.output(gradientName(name), gradient);
   }
-  return { graph, model: modelGraph(graph, parameters, trainable) };
+  return { graph, model: modelGraph(graph, parameters, trainable, precision) };
 }
 
 function inferenceGraph(

@@ -59,8 +59,8 @@ export function importedModel(
     adapters: () => {
       throw refused('takes no LoRA', 'train all of it, or the Hugging Face folder with lora');
     },
-    trainingGraph: ({ trainable, labelSmoothing = 0 }) =>
-      imported.trainingGraph({ problemType, labelSmoothing }, trainable),
+    trainingGraph: ({ trainable, labelSmoothing = 0, precision = 'float32' }) =>
+      imported.trainingGraph({ problemType, labelSmoothing }, trainable, precision),
     inferenceGraph: () => imported.inferenceGraph({ problemType, labelSmoothing: 0 }),
   };
 }

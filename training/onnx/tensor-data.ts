@@ -162,6 +162,9 @@ function allocate(dtype: DataType, elements: number): ConstantData {
       return new Uint32Array(elements);
     case 'bool':
       return new Uint8Array(elements);
+    case 'float16':
+    case 'bfloat16':
+      throw new Error(`internal: ${dtype} of a file is read as float32`);
   }
 }
 

@@ -1,5 +1,6 @@
 import koffi, { type LibraryHandle } from 'koffi';
 import { Failure } from '../../plan/failures.ts';
+import { LIBRARY_VARIABLE } from './library.ts';
 
 /** An address that ONNX Runtime gave out. */
 export type Pointer = bigint;
@@ -28,13 +29,37 @@ const FUNCTIONS = {
   DisableCpuMemArena: [19, VOID, [VOID]],
   SetSessionGraphOptimizationLevel: [23, VOID, [VOID, 'int']],
   SetIntraOpNumThreads: [24, VOID, [VOID, 'int']],
+  CreateRunOptions: [39, VOID, [OUT]],
+  CreateTensorAsOrtValue: [48, VOID, [VOID, VOID, 'size_t', 'int', OUT]],
   CreateTensorWithDataAsOrtValue: [49, VOID, [VOID, VOID, 'size_t', VOID, 'size_t', 'int', OUT]],
+  CreateMemoryInfo: [68, VOID, [STRING, 'int', 'int', 'int', OUT]],
   CreateCpuMemoryInfo: [69, VOID, ['int', 'int', OUT]],
   ReleaseStatus: [93, 'void', [VOID]],
+  ReleaseMemoryInfo: [94, 'void', [VOID]],
   ReleaseSession: [95, 'void', [VOID]],
   ReleaseValue: [96, 'void', [VOID]],
+  ReleaseRunOptions: [97, 'void', [VOID]],
   ReleaseSessionOptions: [100, 'void', [VOID]],
+  GetAvailableProviders: [125, VOID, [OUT, koffi.out(koffi.pointer('int'))]],
+  ReleaseAvailableProviders: [126, VOID, [VOID, 'int']],
   AddSessionConfigEntry: [130, VOID, [VOID, STRING, STRING]],
+  CreateAllocator: [131, VOID, [VOID, VOID, OUT]],
+  ReleaseAllocator: [132, 'void', [VOID]],
+  RunWithBinding: [133, VOID, [VOID, VOID, VOID]],
+  CreateIoBinding: [134, VOID, [VOID, OUT]],
+  ReleaseIoBinding: [135, 'void', [VOID]],
+  BindInput: [136, VOID, [VOID, VOID, VOID]],
+  BindOutput: [137, VOID, [VOID, VOID, VOID]],
+  ClearBoundInputs: [141, 'void', [VOID]],
+  ClearBoundOutputs: [142, 'void', [VOID]],
+  SynchronizeBoundInputs: [202, VOID, [VOID]],
+  SynchronizeBoundOutputs: [203, VOID, [VOID]],
+  SessionOptionsAppendExecutionProvider_CUDA_V2: [204, VOID, [VOID, VOID]],
+  CreateCUDAProviderOptions: [205, VOID, [OUT]],
+  UpdateCUDAProviderOptions: [206, VOID, [VOID, VOID, VOID, 'size_t']],
+  ReleaseCUDAProviderOptions: [208, 'void', [VOID]],
+  SessionOptionsAppendExecutionProvider: [216, VOID, [VOID, STRING, VOID, VOID, 'size_t']],
+  SetDeterministicCompute: [273, VOID, [VOID, 'bool']],
 } as const;
 
 /** Oldest version of the C API that has every function above. */
@@ -58,6 +83,14 @@ export interface OrtApi {
   DisableCpuMemArena(options: Pointer): StatusPointer;
   SetSessionGraphOptimizationLevel(options: Pointer, level: number): StatusPointer;
   SetIntraOpNumThreads(options: Pointer, threads: number): StatusPointer;
+  CreateRunOptions(out: PointerOut): StatusPointer;
+  CreateTensorAsOrtValue(
+    allocator: Pointer,
+    shape: BigInt64Array,
+    rank: number,
+    elementType: number,
+    out: PointerOut,
+  ): StatusPointer;
   CreateTensorWithDataAsOrtValue(
     memoryInfo: Pointer,
     data: NodeJS.TypedArray,
@@ -67,13 +100,60 @@ export interface OrtApi {
     elementType: number,
     out: PointerOut,
   ): StatusPointer;
+  CreateMemoryInfo(
+    name: string,
+    allocator: number,
+    deviceId: number,
+    memory: number,
+    out: PointerOut,
+  ): StatusPointer;
   CreateCpuMemoryInfo(allocator: number, memory: number, out: PointerOut): StatusPointer;
   ReleaseStatus(status: Pointer): void;
+  ReleaseMemoryInfo(memoryInfo: Pointer): void;
   ReleaseSession(session: Pointer): void;
   ReleaseValue(value: Pointer): void;
+  ReleaseRunOptions(options: Pointer): void;
   ReleaseSessionOptions(options: Pointer): void;
+  /** The count goes into element 0 of `count`. */
+  GetAvailableProviders(out: PointerOut, count: [number]): StatusPointer;
+  ReleaseAvailableProviders(providers: Pointer, count: number): StatusPointer;
   AddSessionConfigEntry(options: Pointer, key: string, value: string): StatusPointer;
+  CreateAllocator(session: Pointer, memoryInfo: Pointer, out: PointerOut): StatusPointer;
+  ReleaseAllocator(allocator: Pointer): void;
+  RunWithBinding: {
+    async(session: Pointer, runOptions: Pointer, binding: Pointer, callback: Callback): void;
+  };
+  CreateIoBinding(session: Pointer, out: PointerOut): StatusPointer;
+  ReleaseIoBinding(binding: Pointer): void;
+  BindInput: {
+    async(binding: Pointer, name: Pointer, value: Pointer, callback: Callback): void;
+  } & ((binding: Pointer, name: Pointer, value: Pointer) => StatusPointer);
+  BindOutput(binding: Pointer, name: Pointer, value: Pointer): StatusPointer;
+  ClearBoundInputs(binding: Pointer): void;
+  ClearBoundOutputs(binding: Pointer): void;
+  SynchronizeBoundInputs(binding: Pointer): StatusPointer;
+  SynchronizeBoundOutputs(binding: Pointer): StatusPointer;
+  SessionOptionsAppendExecutionProvider_CUDA_V2(options: Pointer, cuda: Pointer): StatusPointer;
+  CreateCUDAProviderOptions(out: PointerOut): StatusPointer;
+  UpdateCUDAProviderOptions(
+    cuda: Pointer,
+    keys: BigUint64Array,
+    values: BigUint64Array,
+    count: number,
+  ): StatusPointer;
+  ReleaseCUDAProviderOptions(cuda: Pointer): void;
+  SessionOptionsAppendExecutionProvider(
+    options: Pointer,
+    provider: string,
+    keys: BigUint64Array,
+    values: BigUint64Array,
+    count: number,
+  ): StatusPointer;
+  SetDeterministicCompute(options: Pointer, isDeterministic: boolean): StatusPointer;
 }
+
+/** Called on the event loop. */
+type Callback = (error: Error | null, status: StatusPointer) => void;
 
 /** Names and values are arrays of addresses; the callback comes on the event loop. */
 type RunArguments = [
@@ -85,7 +165,7 @@ type RunArguments = [
   outputNames: BigUint64Array,
   outputCount: number,
   outputs: BigUint64Array,
-  callback: (error: Error | null, status: StatusPointer) => void,
+  callback: Callback,
 ];
 
 export interface OrtLibrary {
@@ -106,8 +186,9 @@ export function loadOrtLibrary(path: string): OrtLibrary {
   if (typeof api !== 'bigint') {
     throw new Failure(
       'DeviceUnavailable',
-      `ONNX Runtime ${version} at ${path} has no C API version ${API_VERSION}; ` +
-        `expected ONNX Runtime 1.17 or newer: run "npm ci" again`,
+      `ONNX Runtime ${version} at ${path} has no C API version ${API_VERSION}; expected ONNX ` +
+        'Runtime 1.17 or newer: ' +
+        remedy(),
     );
   }
   const last = Math.max(...Object.values(FUNCTIONS).map(([index]) => index));
@@ -119,11 +200,23 @@ export function loadOrtLibrary(path: string): OrtLibrary {
   return { api: Object.fromEntries(functions) as OrtApi, version };
 }
 
+function remedy(): string {
+  return process.env[LIBRARY_VARIABLE] === undefined
+    ? 'run "npm ci" again'
+    : `let ${LIBRARY_VARIABLE} name another library, or unset it`;
+}
+
 /** Koffi unloads a library whose handle is collected, with its functions still in use. */
 const loadedLibraries: LibraryHandle[] = [];
 
+/** Bytes of a call's stack: compilers of shaders recurse deeper than koffi's 128 KiB. */
+const STACK_BYTES = 8 * 2 ** 20;
+
 function apiBase(path: string): Pointer {
   try {
+    if (loadedLibraries.length === 0) {
+      koffi.config({ sync_stack_size: STACK_BYTES, async_stack_size: STACK_BYTES });
+    }
     const library = koffi.load(path);
     loadedLibraries.push(library);
     return library.func('OrtGetApiBase', VOID, [])() as Pointer;
@@ -131,7 +224,7 @@ function apiBase(path: string): Pointer {
     throw new Failure(
       'DeviceUnavailable',
       `ONNX Runtime does not load from ${path}: ${error instanceof Error ? error.message : String(error)}; ` +
-        'run "npm ci" again, on a system with glibc 2.28 or newer',
+        `on a system with glibc 2.28 or newer, ${remedy()}`,
       { cause: error },
     );
   }

@@ -1,11 +1,20 @@
+import koffi from 'koffi';
 import { runtimeLibraryDigest, runtimeLibraryPath } from './library.ts';
-import { loadOrtLibrary } from './ort-api.ts';
-import { pointerFrom } from './ort-status.ts';
+import { loadOrtLibrary, type OrtApi } from './ort-api.ts';
+import { checkStatus, pointerFrom } from './ort-status.ts';
 import { createSession, type Session, type SessionOptions } from './session.ts';
 import { createTensor, type ElementType, type Tensor, type TensorInput } from './tensor.ts';
 
-export type { NamedTensors, Session, SessionOptions } from './session.ts';
-export { allocateTensorData, type ElementType, type Tensor, type TensorData } from './tensor.ts';
+export type { Session, SessionOptions } from './session.ts';
+export {
+  allocateTensorData,
+  type DeviceTensor,
+  type ElementType,
+  type NamedTensors,
+  type NamedValues,
+  type Tensor,
+  type TensorData,
+} from './tensor.ts';
 
 /** ONNX Runtime in this process, through its C API. */
 export interface Runtime {
@@ -14,6 +23,8 @@ export interface Runtime {
   readonly libraryPath: string;
   /** `sha256:...` of the library. @see runtimeLibraryDigest */
   libraryDigest(): Promise<string>;
+  /** Names of what the library was built to compute on, as `CPUExecutionProvider`. */
+  providers(): readonly string[];
   /** Compiles ONNX ModelProto bytes. @throws OutOfMemory or Internal */
   createSession(model: Uint8Array, options: SessionOptions): Session;
   /** Wraps the caller's memory, without a copy. */
@@ -49,7 +60,17 @@ function openRuntime(libraryPath: string): Runtime {
     version,
     libraryPath,
     libraryDigest: () => (digest ??= runtimeLibraryDigest(libraryPath)),
+    providers: () => availableProviders(api),
     createSession: (model, options) => createSession(api, env, model, options),
     createTensor: (input) => createTensor(api, memoryInfo, input),
   };
+}
+
+function availableProviders(api: OrtApi): readonly string[] {
+  const what = 'listing what it can compute on';
+  const count: [number] = [0];
+  const list = pointerFrom(api, what, (out) => api.GetAvailableProviders(out, count));
+  const names = koffi.decode(list, koffi.array('const char*', count[0])) as readonly string[];
+  checkStatus(api, api.ReleaseAvailableProviders(list, count[0]), what);
+  return names;
 }

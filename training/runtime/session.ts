@@ -1,16 +1,22 @@
-import koffi from 'koffi';
+import type { Device } from '../devices/device.ts';
+import { addressArray, StringTable } from './c-strings.ts';
+import { appendProvider, PROVIDERS } from './execution-provider.ts';
+import { IoBinding } from './io-binding.ts';
 import type { OrtApi, Pointer } from './ort-api.ts';
 import { checkStatus, pointerFrom } from './ort-status.ts';
-import type { Tensor } from './tensor.ts';
+import { createDeviceTensor, type DeviceTensor, type NamedValues } from './tensor.ts';
 
 export interface SessionOptions {
   /** Threads of one run, the calling one included. */
   readonly threads: number;
   /** How far ONNX Runtime rewrites the graph; `all` when left out. */
   readonly optimization?: 'none' | 'basic' | 'extended' | 'all';
+  /**
+   * Where it computes. With one given, also the CPU, inputs and outputs may lie in the device's
+   * memory, and one run is under way at a time.
+   */
+  readonly device?: Device;
 }
-
-export type NamedTensors = { readonly [name: string]: Tensor };
 
 /** A compiled graph. */
 export interface Session {
@@ -19,8 +25,17 @@ export interface Session {
    * the event loop stays free. Several runs of one session may be under way at once.
    * @throws OutOfMemory, or Internal when ONNX Runtime refuses a name, a type or a shape
    */
-  run(inputs: NamedTensors, outputs: NamedTensors): Promise<void>;
+  run(inputs: NamedValues, outputs: NamedValues): Promise<void>;
+  /** Opens the memory of the session's device; it is to be released before the session. */
+  openMemory(): SessionMemory;
   /** Frees the session. No run may be under way. */
+  release(): void;
+}
+
+/** Memory of a device, as a session takes it. */
+export interface SessionMemory {
+  /** Not initialized; released before this memory is. @throws OutOfMemory */
+  allocate(shape: readonly number[]): DeviceTensor;
   release(): void;
 }
 
@@ -38,16 +53,59 @@ export function createSession(
       api.CreateSessionFromArray(env, model, model.byteLength, sessionOptions, out),
     ),
   );
-  const names = new NameTable();
+  const { device } = options;
+  const names = new StringTable();
+  const binding = device === undefined ? undefined : new IoBinding(api, pointer);
   let isReleased = false;
   return {
-    run: (inputs, outputs) => runSession(api, pointer, names, inputs, outputs),
+    run: (inputs, outputs) =>
+      binding?.run(inputs, outputs) ?? runSession(api, pointer, names, inputs, outputs),
+    openMemory: () => openMemory(api, pointer, device ?? 'cpu', binding),
     release: () => {
       if (isReleased) return;
       isReleased = true;
+      binding?.release();
       api.ReleaseSession(pointer);
     },
   };
+}
+
+/** OrtDeviceAllocator and OrtMemTypeDefault of onnxruntime_c_api.h; the first device. */
+const DEVICE_ALLOCATOR = 0;
+const DEFAULT_MEMORY = 0;
+const FIRST_DEVICE = 0;
+
+function openMemory(
+  api: OrtApi,
+  session: Pointer,
+  device: Device,
+  binding: IoBinding | undefined,
+): SessionMemory {
+  const what = `opening the memory of the device ${device}`;
+  const memoryInfo = pointerFrom(api, what, (out) =>
+    api.CreateMemoryInfo(
+      PROVIDERS[device].memory,
+      DEVICE_ALLOCATOR,
+      FIRST_DEVICE,
+      DEFAULT_MEMORY,
+      out,
+    ),
+  );
+  try {
+    const allocator = pointerFrom(api, what, (out) =>
+      api.CreateAllocator(session, memoryInfo, out),
+    );
+    return {
+      allocate: (shape) => createDeviceTensor(api, allocator, shape),
+      release: () => {
+        // A bound tensor lives as long as the binding, and its memory needs the allocator.
+        binding?.clear();
+        api.ReleaseAllocator(allocator);
+      },
+    };
+  } finally {
+    api.ReleaseMemoryInfo(memoryInfo);
+  }
 }
 
 function withSessionOptions<T>(
@@ -66,6 +124,7 @@ function withSessionOptions<T>(
     check(api.DisableMemPattern(pointer));
     // Threads that spin after a run would take the cores from the optimizer.
     check(api.AddSessionConfigEntry(pointer, 'session.force_spinning_stop', '1'));
+    if (options.device !== undefined) appendProvider(api, pointer, options.device);
     return use(pointer);
   } finally {
     api.ReleaseSessionOptions(pointer);
@@ -75,14 +134,14 @@ function withSessionOptions<T>(
 async function runSession(
   api: OrtApi,
   session: Pointer,
-  names: NameTable,
-  inputs: NamedTensors,
-  outputs: NamedTensors,
+  names: StringTable,
+  inputs: NamedValues,
+  outputs: NamedValues,
 ): Promise<void> {
   const inputNames = names.addresses(Object.keys(inputs));
   const outputNames = names.addresses(Object.keys(outputs));
-  const inputValues = addresses(Object.values(inputs).map((tensor) => tensor.pointer));
-  const outputValues = addresses(Object.values(outputs).map((tensor) => tensor.pointer));
+  const inputValues = addressArray(Object.values(inputs).map((tensor) => tensor.pointer));
+  const outputValues = addressArray(Object.values(outputs).map((tensor) => tensor.pointer));
   const status = await new Promise<Pointer | null>((resolve, reject) => {
     api.Run.async(
       session,
@@ -97,32 +156,4 @@ async function runSession(
     );
   });
   checkStatus(api, status, 'running a graph');
-}
-
-/** C strings of the names that a session was run with, kept as long as the session. */
-class NameTable {
-  readonly #strings = new Map<string, { readonly bytes: Uint8Array; readonly address: bigint }>();
-
-  addresses(names: readonly string[]): BigUint64Array {
-    return addresses(names.map((name) => this.#address(name)));
-  }
-
-  #address(name: string): bigint {
-    const known = this.#strings.get(name);
-    if (known !== undefined) return known.address;
-    const encoded = Buffer.from(`${name}\0`);
-    const bytes = new Uint8Array(new SharedArrayBuffer(encoded.length));
-    bytes.set(encoded);
-    const address = koffi.address(bytes);
-    this.#strings.set(name, { bytes, address });
-    return address;
-  }
-}
-
-/** An array of addresses in memory that does not move while a run reads it. */
-function addresses(pointers: readonly Pointer[]): BigUint64Array {
-  const array = new BigUint64Array(new SharedArrayBuffer(Math.max(pointers.length, 1) * 8), 0);
-  const exact = array.subarray(0, pointers.length);
-  exact.set(pointers);
-  return exact;
 }

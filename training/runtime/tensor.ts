@@ -31,16 +31,32 @@ export type TensorData<E extends ElementType = ElementType> = TensorViews[E];
  */
 const TENSOR_ALIGNMENT = 64;
 
-/** A tensor over the caller's memory: ONNX Runtime reads and writes `data` in place. */
-export interface Tensor<E extends ElementType = ElementType> {
-  readonly elementType: E;
+/** A tensor wherever it lies. */
+export interface TensorValue {
+  readonly elementType: ElementType;
   readonly shape: readonly number[];
-  readonly data: TensorData<E>;
+  /** Undefined in the memory of a device. */
+  readonly data?: TensorData | undefined;
   /** `OrtValue*`, for Session.run. */
   readonly pointer: Pointer;
-  /** Gives the value back; the memory stays the caller's. */
+  /** Gives the value back, with its memory unless that is the caller's. */
   release(): void;
 }
+
+/** A tensor over the caller's memory: ONNX Runtime reads and writes `data` in place. */
+export interface Tensor<E extends ElementType = ElementType> extends TensorValue {
+  readonly elementType: E;
+  readonly data: TensorData<E>;
+}
+
+/** A float32 tensor in the memory of a device. */
+export interface DeviceTensor extends TensorValue {
+  readonly elementType: 'float32';
+  readonly data?: undefined;
+}
+
+export type NamedTensors = { readonly [name: string]: Tensor };
+export type NamedValues = { readonly [name: string]: TensorValue };
 
 export interface TensorInput<E extends ElementType> {
   readonly elementType: E;
@@ -106,11 +122,33 @@ export function createTensor<E extends ElementType>(
       out,
     ),
   );
+  return { elementType, shape, data, pointer, release: releaseOnce(api, pointer) };
+}
+
+/** Takes memory of an allocator for a tensor of float32. @throws OutOfMemory */
+export function createDeviceTensor(
+  api: OrtApi,
+  allocator: Pointer,
+  shape: readonly number[],
+): DeviceTensor {
+  const elementType = 'float32';
+  const pointer = pointerFrom(api, 'taking memory of a device', (out) =>
+    api.CreateTensorAsOrtValue(
+      allocator,
+      BigInt64Array.from(shape, BigInt),
+      shape.length,
+      ELEMENTS[elementType].code,
+      out,
+    ),
+  );
+  return { elementType, shape, pointer, release: releaseOnce(api, pointer) };
+}
+
+function releaseOnce(api: OrtApi, pointer: Pointer): () => void {
   let isReleased = false;
-  const release = (): void => {
+  return () => {
     if (isReleased) return;
     isReleased = true;
     api.ReleaseValue(pointer);
   };
-  return { elementType, shape, data, pointer, release };
 }

@@ -3,6 +3,7 @@ import { toOnnx } from '../../../training/graph/onnx-file.ts';
 import {
   allocateTensorData,
   loadRuntime,
+  type ElementType,
   type Tensor,
   type TensorData,
 } from '../../../training/runtime/runtime.ts';
@@ -90,11 +91,17 @@ function lengthOf(axis: number | string, lengths: ReadonlyMap<string, number>): 
 
 function tensor(dtype: DataType, shape: readonly number[], from?: ArrayLike<number>): Tensor {
   const elements = shape.reduce((product, length) => product * length, 1);
-  const data = allocateTensorData(dtype, elements);
+  const elementType = elementTypeOf(dtype);
+  const data = allocateTensorData(elementType, elements);
   if (from !== undefined) {
     for (let i = 0; i < elements; i++) data[i] = asElement(dtype, Number(from[i]));
   }
-  return loadRuntime().createTensor({ elementType: dtype, shape, data });
+  return loadRuntime().createTensor({ elementType, shape, data });
+}
+
+function elementTypeOf(dtype: DataType): ElementType {
+  if (dtype === 'float16' || dtype === 'bfloat16') throw new Error(`no memory of ours is ${dtype}`);
+  return dtype;
 }
 
 function asElement(dtype: DataType, value: number): never {

@@ -106,7 +106,7 @@ describe.each(FIXTURES)('%s', (name) => {
       }),
     );
     const { reference } = fixture;
-    const answers = await answersOf(fixture, parameters, { adapters: [] });
+    const answers = await answersOf(fixture, () => parameters, { adapters: [] });
     expect(answers.deviation(reference.logits, reference.loss)).toBeLessThan(TOLERANCE.logits);
     Object.values(parameters).forEach((tensor) => tensor.release());
   });
@@ -156,9 +156,9 @@ async function answersOf(
 ): Promise<Answers> {
   const { padTokenId } = model;
   const names = [...model.parameters, ...adapters.flatMap(({ a, b }) => [a, b])];
-  const used = Object.fromEntries(names.map(({ name }) => [name, parameters[name]!]));
+  const used = Object.fromEntries(names.map(({ name }) => [name, parameters()[name]!]));
   const predictor = openPredictor({
-    ...{ runtime: loadRuntime(), model, adapters, parameters: used, padTokenId },
+    ...{ runtime: loadRuntime(), model, adapters, parameters: () => used, padTokenId },
     ...{ limits: PACKING, threads: 1 },
   });
   try {

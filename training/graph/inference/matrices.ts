@@ -1,12 +1,14 @@
 import { int } from '../attributes.ts';
 import { broadcast } from '../dimension.ts';
 import { Mismatch } from '../mismatch.ts';
-import type { Shape } from '../tensor-type.ts';
+import type { DataType, Shape } from '../tensor-type.ts';
 import { at, axisOf, constantAxes, operand, type Inference } from './operands.ts';
 
+const FLOATS = ['float32', 'float16', 'bfloat16'] as const satisfies readonly DataType[];
+
 export const matMul: Inference = ({ inputs: [a, b] }) => {
-  const left = operand(a, ['float32']);
-  const right = operand(b, ['float32']);
+  const left = operand(a, FLOATS);
+  const right = operand(b, [left.dtype]);
   if (left.shape.length < 2 || right.shape.length < 2) throw new Mismatch('needs matrices');
   if (left.shape.at(-1) !== right.shape.at(-2)) throw new Mismatch('inner lengths differ');
   const batch = broadcast(left.shape.slice(0, -2), right.shape.slice(0, -2));
@@ -20,8 +22,9 @@ export const gemm: Inference = ({ inputs: [a, b, c, ...more], attributes }) => {
   if (more.length > 0) throw new Mismatch('takes 3 inputs');
   const orient = (shape: Shape, attribute: string): Shape =>
     int(attributes, attribute) === 1 ? shape.toReversed() : shape;
-  const left = orient(operand(a, ['float32']).shape, 'transA');
-  const right = orient(operand(b, ['float32']).shape, 'transB');
+  const { dtype } = operand(a, FLOATS);
+  const left = orient(operand(a).shape, 'transA');
+  const right = orient(operand(b, [dtype]).shape, 'transB');
   if (left.length !== 2 || right.length !== 2) throw new Mismatch('needs two matrices');
   if (left[1] !== right[0]) throw new Mismatch('inner lengths differ');
   const shape = [at(left, 0), at(right, 1)];
@@ -31,7 +34,7 @@ export const gemm: Inference = ({ inputs: [a, b, c, ...more], attributes }) => {
   if (c !== undefined && !isFitting(c.shape)) {
     throw new Mismatch('C does not broadcast to the product');
   }
-  return [{ dtype: operand(a).dtype, shape }];
+  return [{ dtype, shape }];
 };
 
 export const reduction: Inference = ({ inputs: [x, axes], attributes }) => {

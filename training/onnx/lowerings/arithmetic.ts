@@ -4,6 +4,7 @@ import * as ops from '../../graph/ops.ts';
 import type { OpName } from '../../graph/operators.ts';
 import type { FileNode, Lowering } from '../file-node.ts';
 import { dataTypeOf } from '../tensor-data.ts';
+import type { DataType } from '../../graph/tensor-type.ts';
 
 /** An operator without attributes that our graphs have too. */
 export function same(op: OpName): Lowering {
@@ -48,7 +49,7 @@ function constantNumber(value: Value): number | undefined {
   return data?.length === 1 && value.shape.length === 0 ? Number(data[0]) : undefined;
 }
 
-const LARGEST = {
+const LARGEST: { readonly [dtype in DataType]?: number } = {
   float32: 3.4028234663852886e38,
   int32: 2 ** 31 - 1,
   int64: Number.MAX_SAFE_INTEGER,
@@ -57,7 +58,7 @@ const LARGEST = {
 /** A bound that is left out is the largest number there is. */
 export const clip: Lowering = (node) => {
   const x = node.input(0);
-  const largest = x.dtype === 'bool' || x.dtype === 'uint32' ? undefined : LARGEST[x.dtype];
+  const largest = LARGEST[x.dtype];
   if (largest === undefined) throw new Mismatch(`does not take ${x.dtype}`);
   const bound = (index: number, otherwise: number): Value =>
     node.inputs[index] ?? ops.scalar(node.graph, x.dtype, otherwise);
