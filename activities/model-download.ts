@@ -7,6 +7,7 @@ import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { inspectModel } from '../training/model-inspection.ts';
+import { modelTypeOf } from '../training/models/architectures.ts';
 import { runJob } from '../training/process.ts';
 import { leaveOutMismatched } from '../training/weights/mismatched-weights.ts';
 import { noWeights, ONNX_FILE } from '../training/weights/model-files.ts';
@@ -107,6 +108,15 @@ async function inspected(
   }
 }
 
+/** @throws InvalidInput naming the source when its architecture is not built */
+function requireArchitecture(source: string, config: JsonObject): void {
+  try {
+    modelTypeOf(config);
+  } catch (error) {
+    throw error instanceof Failure ? ofSource(source, error) : error;
+  }
+}
+
 function ofSource(source: string, { type, message }: Failure): Failure {
   return new Failure(type, `"${source}": ${message}`);
 }
@@ -161,6 +171,7 @@ async function existingModel(
   const isGraph = files[ONNX_FILE] !== undefined;
   if (isGraph) requireLabelKeys(overrides, source);
   const config = single === undefined ? await readJsonObject(files[CONFIG] ?? '', source) : {};
+  if (!isGraph) requireArchitecture(source, config);
   if (!isGraph && typeof given !== 'string') requireKnownKeys(overrides, config);
   const merged = overriddenConfig(config, overrides);
   const path = join(await partDirectory(context, 'config'), CONFIG);

@@ -190,7 +190,7 @@ describe('a model folder', () => {
       'of another architecture',
       'file:llama',
       'InvalidInput',
-      '"file:llama": config.json: model_type "llama" cannot be trained; expected "gpt2"',
+      '"file:llama": config.json: model_type "llama" cannot be trained; expected one of gpt2, bert, distilbert, roberta',
     ],
   ])('%s', async (id, source, type, message) => {
     const file = await changed(id, ({ base }) => {
