@@ -87,7 +87,7 @@ export async function downloadWeights(
     if (isGraphAlone) requireTokenizer(TOKENIZER in files, inputs.source);
     requireFile(Object.keys(files), TOKENIZER, inputs.source);
   }
-  const { architecture, parameters } = await inspected(files, inputs.source);
+  const { architecture, parameters } = await toldOf(inputs.source, () => inspectModel(files));
   const model = await putArtifact(context.store, {
     type: 'model',
     metadata: { architecture, parameters },
@@ -96,24 +96,12 @@ export async function downloadWeights(
   return { model, parameters };
 }
 
-/** What the files hold; the failure to read a person's model names where it came from. */
-async function inspected(
-  files: Readonly<Record<string, string>>,
-  source: string | undefined,
-): ReturnType<typeof inspectModel> {
+/** What the action gives; a failure names the source that a person's model came from. */
+async function toldOf<T>(source: string | undefined, action: () => T | Promise<T>): Promise<T> {
   try {
-    return await inspectModel(files);
+    return await action();
   } catch (error) {
     throw source !== undefined && error instanceof Failure ? ofSource(source, error) : error;
-  }
-}
-
-/** @throws InvalidInput naming the source when its architecture is not built */
-function requireArchitecture(source: string, config: JsonObject): void {
-  try {
-    modelTypeOf(config);
-  } catch (error) {
-    throw error instanceof Failure ? ofSource(source, error) : error;
   }
 }
 
@@ -171,7 +159,7 @@ async function existingModel(
   const isGraph = files[ONNX_FILE] !== undefined;
   if (isGraph) requireLabelKeys(overrides, source);
   const config = single === undefined ? await readJsonObject(files[CONFIG] ?? '', source) : {};
-  if (!isGraph) requireArchitecture(source, config);
+  if (!isGraph) await toldOf(source, () => modelTypeOf(config));
   if (!isGraph && typeof given !== 'string') requireKnownKeys(overrides, config);
   const merged = overriddenConfig(config, overrides);
   const path = join(await partDirectory(context, 'config'), CONFIG);

@@ -75,10 +75,13 @@ export function packExamples(lengths: readonly number[], limits: PackingLimits):
   const fewest = Math.ceil(total / capacity);
   const most = Math.max(fewest, Math.ceil(total / longest));
   const stride = Math.ceil((most - fewest + 1) / MOST_TRIALS);
+  const longestFirst = lengths
+    .map((length, example) => ({ length, example }))
+    .sort((a, b) => b.length - a.length || a.example - b.example);
   let best: readonly Pass[] | undefined;
   let lowest = Infinity;
   for (let count = fewest; count <= most || best === undefined; count += stride) {
-    const rows = balancedRows(lengths, count);
+    const rows = balancedRows(longestFirst, count);
     if (rows.some(({ used }) => used > capacity)) continue;
     const passes = toPasses(rows, limits.tokensPerPass);
     const cost = passes.reduce((sum, pass) => sum + costOf(pass), 0);
@@ -92,10 +95,10 @@ function costOf({ rows, tokens }: Pass): number {
 }
 
 /** The longest first, each into the shortest row. Source: Graham, 1969, LPT scheduling. */
-function balancedRows(lengths: readonly number[], count: number): Row[] {
-  const longestFirst = lengths
-    .map((length, example) => ({ length, example }))
-    .sort((a, b) => b.length - a.length || a.example - b.example);
+function balancedRows(
+  longestFirst: readonly { readonly length: number; readonly example: number }[],
+  count: number,
+): Row[] {
   const rows = Array.from({ length: count }, (): Row => ({ used: 0, examples: [] }));
   for (const { length, example } of longestFirst) {
     const row = rows.reduce((shortest, other) => (other.used < shortest.used ? other : shortest));

@@ -14,6 +14,8 @@ import {
   type PackedRows,
 } from './layers.ts';
 import type { ParameterSpec } from './model-graph.ts';
+import { firstTokenPosition } from './pooling.ts';
+import type { Transformer } from './transformer.ts';
 import { layerNormParameters, linearParameters, normal, weight } from './parameters.ts';
 
 // The encoder that BERT and RoBERTa share. C channels, N tokens.
@@ -78,7 +80,7 @@ export function bertLinear(
 }
 
 /** States of the last layer: [N,C]. */
-export function encoderStates(scope: ModelScope, encoder: BertEncoder): Value {
+function encoderStates(scope: ModelScope, encoder: BertEncoder): Value {
   const { config, prefix } = encoder;
   const mask = attentionMask(scope, false);
   let x = embeddings(scope, encoder);
@@ -148,4 +150,36 @@ function addAndNorm(
 export function encoderLayerOf(name: string): number | undefined {
   const layer = /\.layer\.(\d+)\./.exec(name)?.[1];
   return layer === undefined ? undefined : Number(layer);
+}
+
+/** What the transformers of this encoder have in common. */
+export function encoderFields(
+  encoder: BertEncoder,
+): Omit<
+  Transformer,
+  | 'basePrefix'
+  | 'parameters'
+  | 'mayLack'
+  | 'knownExtras'
+  | 'positions'
+  | 'padTokenId'
+  | 'classifier'
+> {
+  const { config } = encoder;
+  return {
+    vocabulary: config.vocab_size,
+    attentionHeads: config.num_attention_heads,
+    layers: config.num_hidden_layers,
+    layerOf: encoderLayerOf,
+    adapted: ['query', 'value'],
+    dropout: Math.max(config.hidden_dropout_prob, config.attention_probs_dropout_prob),
+    states: (scope) => encoderStates(scope, encoder),
+    pooledPosition: firstTokenPosition,
+    languageModel: undefined,
+  };
+}
+
+/** Probability of the dropouts of a classification head. */
+export function headDropout(config: BertEncoder['config']): number {
+  return config.classifier_dropout ?? config.hidden_dropout_prob;
 }

@@ -3,13 +3,12 @@ import * as ops from '../graph/ops.ts';
 import type { BertConfig } from './bert-config.ts';
 import {
   bertLinear,
-  encoderLayerOf,
+  encoderFields,
   encoderParameters,
-  encoderStates,
+  headDropout,
   type BertEncoder,
 } from './bert-encoder.ts';
 import { dropPooled, linear, type ModelScope } from './layers.ts';
-import { firstTokenPosition } from './pooling.ts';
 import type { Head, Transformer } from './transformer.ts';
 
 /** BertModel with its pooler. Source: Hugging Face transformers 5.x, modeling_bert.py. */
@@ -20,29 +19,21 @@ export function bert(config: BertConfig): Transformer {
   };
   const { hidden_size: C, initializer_range: std } = config;
   return {
+    ...encoderFields(encoder),
     basePrefix: 'bert.',
     parameters: [...encoderParameters(encoder), ...bertLinear('bert.pooler.dense', C, C, std)],
     // Encoders are saved without it, too.
     mayLack: ['bert.pooler.dense.weight', 'bert.pooler.dense.bias'],
     knownExtras:
       /(^|\.)(embeddings\.(position_ids|token_type_ids)|cls\.(predictions|seq_relationship)\..*|(classifier|qa_outputs)\.(weight|bias))$/,
-    vocabulary: config.vocab_size,
     positions: config.max_position_embeddings,
     padTokenId: config.pad_token_id,
-    attentionHeads: config.num_attention_heads,
-    layers: config.num_hidden_layers,
-    layerOf: encoderLayerOf,
-    adapted: ['query', 'value'],
-    dropout: Math.max(config.hidden_dropout_prob, config.attention_probs_dropout_prob),
-    states: (scope) => encoderStates(scope, encoder),
     classifier: (labels): Head => ({
       architecture: 'BertForSequenceClassification',
       parameters: bertLinear('classifier', C, labels, std),
       logits: (scope, states) => classify(scope, config, states),
       dropout: headDropout(config),
     }),
-    pooledPosition: firstTokenPosition,
-    languageModel: undefined,
   };
 }
 
@@ -51,8 +42,4 @@ function classify(scope: ModelScope, config: BertConfig, states: Value): Value {
   const pooled = ops.tanh(linear(scope, states, 'bert.pooler.dense'));
   const site = 3 * config.num_hidden_layers + 1;
   return linear(scope, dropPooled(scope, pooled, site, headDropout(config)), 'classifier');
-}
-
-function headDropout(config: BertConfig): number {
-  return config.classifier_dropout ?? config.hidden_dropout_prob;
 }

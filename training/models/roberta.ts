@@ -3,13 +3,12 @@ import * as ops from '../graph/ops.ts';
 import type { RobertaConfig } from './bert-config.ts';
 import {
   bertLinear,
-  encoderLayerOf,
+  encoderFields,
   encoderParameters,
-  encoderStates,
+  headDropout,
   type BertEncoder,
 } from './bert-encoder.ts';
 import { dropPooled, linear, type ModelScope, type PackedRows } from './layers.ts';
-import { firstTokenPosition } from './pooling.ts';
 import type { Head, Transformer } from './transformer.ts';
 
 /** RobertaModel without a pooler. Source: Hugging Face transformers 5.x, modeling_roberta.py. */
@@ -20,22 +19,16 @@ export function roberta(config: RobertaConfig): Transformer {
     positions: (rows) => positions(rows, padTokenId),
   };
   return {
+    ...encoderFields(encoder),
     basePrefix: 'roberta.',
     parameters: encoderParameters(encoder),
     mayLack: [],
     knownExtras:
       /(^|\.)(embeddings\.(position_ids|token_type_ids)|lm_head\..*|(classifier|classifier\.dense|classifier\.out_proj|pooler\.dense|qa_outputs)\.(weight|bias))$/,
-    vocabulary: config.vocab_size,
     // The rows up to padding's are not used.
     positions: config.max_position_embeddings - padTokenId - 1,
     padTokenId,
     hasPadPositions: true,
-    attentionHeads: config.num_attention_heads,
-    layers: config.num_hidden_layers,
-    layerOf: encoderLayerOf,
-    adapted: ['query', 'value'],
-    dropout: Math.max(config.hidden_dropout_prob, config.attention_probs_dropout_prob),
-    states: (scope) => encoderStates(scope, encoder),
     classifier: (labels): Head => ({
       architecture: 'RobertaForSequenceClassification',
       parameters: [
@@ -45,8 +38,6 @@ export function roberta(config: RobertaConfig): Transformer {
       logits: (scope, states) => classify(scope, config, states),
       dropout: headDropout(config),
     }),
-    pooledPosition: firstTokenPosition,
-    languageModel: undefined,
   };
 }
 
@@ -78,8 +69,4 @@ function classify(scope: ModelScope, config: RobertaConfig, states: Value): Valu
   const kept = dropPooled(scope, states, site, probability);
   const hidden = ops.tanh(linear(scope, kept, 'classifier.dense'));
   return linear(scope, dropPooled(scope, hidden, site + 1, probability), 'classifier.out_proj');
-}
-
-function headDropout(config: RobertaConfig): number {
-  return config.classifier_dropout ?? config.hidden_dropout_prob;
 }
