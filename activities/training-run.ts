@@ -1,8 +1,8 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { LabelKind } from '../data/dataset.ts';
-import { diskFailure } from '../data/disk-failure.ts';
+import type { TokenizedDatasetInfo } from '../data/tokenized-dataset.ts';
 import type { Verdict } from '../evaluation/verdicts.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
@@ -13,6 +13,7 @@ import type { LoraOptions } from '../training/models/lora.ts';
 import type { ProblemType } from '../training/models/problem-types.ts';
 import type { JobEvent, JobResult, TrainJob } from '../training/process.ts';
 import { precisionOf } from '../training/precision-choice.ts';
+import { writeText } from '../training/trained-model.ts';
 import { runWithinMemory } from './smaller-passes.ts';
 import { jobDevice } from './step-device.ts';
 import type { StepContext } from './step-context.ts';
@@ -28,6 +29,7 @@ import type { TrainInputs } from './train.ts';
 /** The longest that training goes on without a checkpoint. */
 const CHECKPOINT_SECONDS = 120;
 const TOKENIZER_CONFIG = 'tokenizer_config.json';
+const CHAT_TEMPLATE = 'chat_template.jinja';
 
 /** What is predicted of rows, by what their labels are. */
 const PROBLEM_TYPES = {
@@ -86,7 +88,7 @@ export async function runTraining(
     ...{ signal, note, onEvent: eventWatcher(context, note) },
   });
   for (const text of closingNotes(result)) note(text);
-  const tokenizer = await trainedTokenizer(modelFiles, rows.info.pad_token, outputDirectory);
+  const tokenizer = await trainedTokenizer(modelFiles, rows.info, outputDirectory);
   return putOutputs(context, tokenizer, result);
 }
 
@@ -120,25 +122,24 @@ function settingsOf(
 
 /**
  * The base's tokenizer with the pad token of the training: `tokenizer(texts, padding=True)` of
- * transformers, and prediction here, need one.
+ * transformers, and prediction here, need one. A model tuned on messages keeps their template.
  * @returns local paths by name
  */
 async function trainedTokenizer(
   base: Readonly<Record<string, string>>,
-  padToken: string,
+  { pad_token, chat_template: template }: TokenizedDatasetInfo,
   directory: string,
 ): Promise<Readonly<Record<string, string>>> {
   const files = Object.entries(base).filter(([name]) => TOKENIZER_FILES.includes(name));
   const given = base[TOKENIZER_CONFIG];
   const config = given === undefined ? {} : JSON.parse(await readFile(given, 'utf8'));
-  const path = join(directory, TOKENIZER_CONFIG);
-  const text = `${JSON.stringify({ ...config, pad_token: padToken }, null, 2)}\n`;
-  try {
-    await writeFile(path, text);
-  } catch (error) {
-    throw diskFailure(error, path);
-  }
-  return { ...Object.fromEntries(files), [TOKENIZER_CONFIG]: path };
+  const written: Record<string, string> = {
+    [TOKENIZER_CONFIG]: `${JSON.stringify({ ...config, pad_token }, null, 2)}\n`,
+    ...(template !== null && { [CHAT_TEMPLATE]: template }),
+  };
+  const own = Object.keys(written).map((name) => [name, join(directory, name)] as const);
+  for (const [name, path] of own) await writeText(path, written[name] ?? '');
+  return Object.fromEntries([...files, ...own]);
 }
 
 async function putOutputs(

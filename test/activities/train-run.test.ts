@@ -1,4 +1,4 @@
-import { cp, readFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { catalog, type AnyStep } from '../../activities/catalog.ts';
@@ -143,4 +143,25 @@ test.each([
   },
 ])('refuses $given', async ({ given, message }) => {
   await expect(trained(given)).rejects.toMatchObject({ type: 'InvalidInput', message });
+});
+
+test('a model tuned on messages has their chat template', async () => {
+  const chat = [
+    { role: 'user', content: 'how was it' },
+    { role: 'assistant', content: 'it was great' },
+  ];
+  await writeFile(join(kinds.dataRoot, 'chat.jsonl'), `${JSON.stringify({ chat })}\n`);
+  const data = await run('download-dataset', { source: 'file:chat.jsonl', messages: 'chat' });
+  const template =
+    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }} {% endfor %}" +
+    '{% if add_generation_prompt %}assistant: {% endif %}';
+  const tokenizing = { dataset: data['dataset'] ?? '', tokenizer: inputs['model'] ?? '' };
+  const tokenized = await run('tokenize', { ...tokenizing, chat_template: template });
+  const { model } = await run('train', {
+    ...{ model: inputs['model'] ?? '', task: 'causal-lm', args: { max_steps: 1 } },
+    train_dataset: tokenized['dataset'] ?? '',
+  });
+  const manifest = await readManifest(kinds.store, model as ArtifactDigest, 'model');
+  const path = await artifactFile(kinds.store, manifest, 'chat_template.jinja');
+  expect(await readFile(path, 'utf8')).toBe(template);
 });
