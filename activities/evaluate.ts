@@ -38,7 +38,7 @@ export type EvaluateInputs = z.output<typeof inputs>;
 export const evaluate = defineStep({
   kind: 'evaluate',
   version: 1,
-  revision: 2,
+  revision: 3,
   effect: 'pure',
   role: 'train',
   summary:

@@ -129,7 +129,7 @@ export type TrainInputs = z.output<typeof inputs>;
 export const train = defineStep({
   kind: 'train',
   version: 1,
-  revision: 3,
+  revision: 4,
   effect: 'pure',
   role: 'train',
   summary: 'Fine-tune a model; continues from its last checkpoint, to the same bytes.',

@@ -1,6 +1,6 @@
 // How fast is training beside torch and Trainer? Both sides take turns in one run; medians of 5.
 //
-//   node setup/exec.mjs bench/training.ts [--part shapes|jobs|evaluation]
+//   node setup/exec.mjs bench/training.ts [--part shapes|jobs|evaluation] [--job MiniLM]
 //
 // shapes: whole optimizer steps of GPT-2 124M on equal shapes, against torch's faster attention.
 // jobs: real tweets, dropout, clipping; against Trainer with dynamic padding and the fastest split
@@ -16,7 +16,9 @@ import { readRows } from './rows.ts';
 
 const PARTS = ['shapes', 'jobs', 'evaluation'] as const;
 const TURNS = 5;
-const { values } = parseArgs({ options: { part: { type: 'string', multiple: true } } });
+const { values } = parseArgs({
+  options: { part: { type: 'string', multiple: true }, job: { type: 'string', default: '' } },
+});
 const parts = values.part ?? PARTS;
 const python = peerPython();
 const shared = sharedFolder();
@@ -127,7 +129,7 @@ async function json(name: string, value: unknown): Promise<string> {
 async function compareJobs(): Promise<void> {
   say('| job | Retune | Trainer, by batch x accumulation | times faster | asked |');
   say('| --- | --- | --- | --- | --- |');
-  for (const job of JOBS) {
+  for (const job of JOBS.filter(({ name }) => name.includes(values.job))) {
     const { base, rows } = await jobFiles(job);
     const side = async (
       batch: number,

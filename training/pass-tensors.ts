@@ -42,6 +42,8 @@ export interface PassTensorsInput {
 
 export interface BoundPass {
   readonly inputs: NamedTensors;
+  /** `input_ids` of it, of padding too. */
+  readonly tokenIds: Int32Array;
   release(): void;
 }
 
@@ -56,11 +58,16 @@ export class PassTensors {
 
   /** The graph's inputs for a pass, but for the parameters (see ModelGraph). */
   bind(input: PassTensorsInput): BoundPass {
-    const inputs: NamedTensors = { ...this.#rows(input), ...this.#targets(input) };
-    return { inputs, release: () => Object.values(inputs).forEach((tensor) => tensor.release()) };
+    const rows = this.#rows(input);
+    const inputs: NamedTensors = { ...rows, ...this.#targets(input) };
+    return {
+      inputs,
+      tokenIds: rows.input_ids.data,
+      release: () => Object.values(inputs).forEach((tensor) => tensor.release()),
+    };
   }
 
-  #rows({ pass, examples, padTokenId }: PassTensorsInput): NamedTensors {
+  #rows({ pass, examples, padTokenId }: PassTensorsInput) {
     const { rows: R, tokens: T, placements } = pass;
     const grid = [R, T];
     const inputIds = this.#tensor('input_ids', 'int32', grid);

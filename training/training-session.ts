@@ -1,6 +1,7 @@
 import { Failure } from '../plan/failures.ts';
 import type { Device } from './devices/device.ts';
 import { openDeviceState } from './devices/device-state.ts';
+import type { ModelGraph } from './models/model-graph.ts';
 import { elementsOf } from './models/parameters.ts';
 import type { ModelDefinition } from './model.ts';
 import type { Precision } from './models/precision.ts';
@@ -76,7 +77,12 @@ export interface TrainingSession {
 /** Compiles the training graph and allocates the state; parameters start as zeros. */
 export async function openTrainingSession(input: TrainingSessionInput): Promise<TrainingSession> {
   const { runtime, trainable, threads, device, optimizer: options } = input;
-  const state = allocateTrainingState(trainable.parameters, options);
+  const graph = trainingGraph(input);
+  const specs = trainable.parameters.map((spec) => ({
+    ...spec,
+    isSparse: graph.sparse.includes(spec.name),
+  }));
+  const state = allocateTrainingState(specs, options);
   // Parameters that nothing changes have memory of their own: no gradients, no moments.
   const frozen = trainable.frozen.map(
     (spec) => [spec, allocateTensorData('float32', elementsOf(spec))] as const,
@@ -87,7 +93,7 @@ export async function openTrainingSession(input: TrainingSessionInput): Promise<
     device === undefined
       ? await openHostMemory({ ...shared, threads })
       : openDeviceState({ ...shared, device, lossScale });
-  const passes = new Passes(input, memory, lossScale);
+  const passes = new Passes(input, graph, memory, lossScale);
   const { optimizer, parameters, upload, download } = memory;
   return {
     ...{ state, optimizer, lossScale, parameters, upload, download },
@@ -116,14 +122,19 @@ function weightsOf(
   };
 }
 
-function compile(input: TrainingSessionInput): Session {
-  const { runtime, model, trainable, labelSmoothing, threads, device } = input;
-  const { precision = 'float32' } = input;
-  const { onnx } = model.trainingGraph({
+function trainingGraph(input: TrainingSessionInput): ModelGraph {
+  const { model, trainable, labelSmoothing, device, precision = 'float32' } = input;
+  return model.trainingGraph({
     trainable: trainable.parameters.map(({ name }) => name),
     adapters: trainable.adapters,
     ...{ labelSmoothing, precision, dropout: true },
+    // A device's memory is its own to write.
+    sparse: device === undefined,
   });
+}
+
+function compile(input: TrainingSessionInput, { onnx }: ModelGraph): Session {
+  const { runtime, model, threads, device } = input;
   return runtime.createSession(onnx, {
     threads: model.sessionThreads(threads),
     ...(device !== undefined && { device }),
@@ -144,10 +155,15 @@ class Passes {
   #limits: PackingLimits;
   #onSmaller: PassLimit['onSmaller'] = () => undefined;
 
-  constructor(input: TrainingSessionInput, memory: StateMemory, lossScale: LossScale) {
+  constructor(
+    input: TrainingSessionInput,
+    graph: ModelGraph,
+    memory: StateMemory,
+    lossScale: LossScale,
+  ) {
     const { runtime } = input;
     this.#input = input;
-    this.#session = compile(input);
+    this.#session = compile(input, graph);
     this.#memory = memory;
     this.#lossScale = lossScale;
     this.#limits = input.limits;
@@ -191,9 +207,10 @@ class Passes {
     for (const [index, pass] of passes.entries()) {
       const bound = this.#tensors.bind({ pass, examples, padTokenId, valuesWidth, scale });
       try {
-        const inputs = { ...bound.inputs, ...memory.parameters() };
-        const gradients = index === 0 ? memory.gradients() : memory.passGradients();
-        await this.#session.run(inputs, { loss: this.#loss, ...gradients });
+        const { tokenIds } = bound;
+        const gradients = memory.gradients({ isFirst: index === 0, tokenIds });
+        const inputs = { ...bound.inputs, ...memory.parameters(), ...gradients.zeros };
+        await this.#session.run(inputs, { loss: this.#loss, ...gradients.outputs });
       } finally {
         bound.release();
       }

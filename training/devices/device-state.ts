@@ -82,8 +82,10 @@ export function openDeviceState(input: DeviceStateInput): StateMemory {
   );
   return {
     parameters: () => tensors.named('parameters', (name) => name),
-    gradients: () => tensors.named('gradients', gradientName),
-    passGradients: () => tensors.named('passGradients', gradientName),
+    gradients: ({ isFirst }) => {
+      const region = isFirst ? 'gradients' : 'passGradients';
+      return { outputs: tensors.named(region, gradientName), zeros: {} };
+    },
     optimizer,
     upload: async () => {
       for (const [spec, data] of frozen) await copyIn(input, tensors, 'parameters', spec, data);

@@ -4,12 +4,14 @@ import { ACTIVATIONS } from './activations.ts';
 import type { BertConfig } from './bert-config.ts';
 import {
   attend,
-  attentionMask,
   drop,
   embedding,
   layerNorm,
+  layerTokens,
   linear,
-  splitHeads,
+  projectHeads,
+  targetStates,
+  type LayerTokens,
   type ModelScope,
   type PackedRows,
 } from './layers.ts';
@@ -79,21 +81,20 @@ export function bertLinear(
   });
 }
 
-/** States of the last layer: [N,C]. */
 function encoderStates(scope: ModelScope, encoder: BertEncoder): Value {
   const { config, prefix } = encoder;
-  const mask = attentionMask(scope, false);
   let x = embeddings(scope, encoder);
-  for (let layer = 0; layer < config.num_hidden_layers; layer++) {
+  for (const [layer, tokens] of layerTokens(scope, config.num_hidden_layers, false).entries()) {
     const path = `${prefix}.encoder.layer.${layer}`;
     const site = 3 * layer + 1;
-    const attended = attention(scope, config, `${path}.attention`, x, mask, site);
-    x = addAndNorm(scope, config, `${path}.attention.output`, attended, x, site + 1);
-    const inner = linear(scope, x, `${path}.intermediate.dense`);
+    const attended = attention(scope, tokens, config, `${path}.attention`, x, site);
+    const residual = tokens.select(x);
+    x = addAndNorm(tokens.scope, config, `${path}.attention.output`, attended, residual, site + 1);
+    const inner = linear(tokens.scope, x, `${path}.intermediate.dense`);
     const activated = ACTIVATIONS[config.hidden_act](inner);
-    x = addAndNorm(scope, config, `${path}.output`, activated, x, site + 2);
+    x = addAndNorm(tokens.scope, config, `${path}.output`, activated, x, site + 2);
   }
-  return x;
+  return targetStates(scope, x);
 }
 
 /** All tokens are of type 0: a text is one segment. */
@@ -117,16 +118,20 @@ function embeddings(scope: ModelScope, encoder: BertEncoder): Value {
 
 function attention(
   scope: ModelScope,
+  tokens: LayerTokens,
   config: BertConfig,
   path: string,
   x: Value,
-  mask: Value,
   site: number,
 ): Value {
   const H = config.num_attention_heads;
-  const heads = (name: string): Value => splitHeads(linear(scope, x, `${path}.self.${name}`), H);
-  return attend(scope, {
-    ...{ q: heads('query'), k: heads('key'), v: heads('value'), mask, site },
+  const layers = {
+    ...{ heads: H, query: `${path}.self.query` },
+    ...{ key: `${path}.self.key`, value: `${path}.self.value` },
+  };
+  return attend(tokens, {
+    ...projectHeads(scope, tokens, x, layers),
+    site,
     scale: 1 / Math.sqrt(config.hidden_size / H),
     dropout: config.attention_probs_dropout_prob,
   });

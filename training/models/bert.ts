@@ -8,7 +8,7 @@ import {
   headDropout,
   type BertEncoder,
 } from './bert-encoder.ts';
-import { dropPooled, linear, type ModelScope } from './layers.ts';
+import { drop, linear, type ModelScope } from './layers.ts';
 import type { Head, Transformer } from './transformer.ts';
 
 /** BertModel with its pooler. Source: Hugging Face transformers 5.x, modeling_bert.py. */
@@ -41,5 +41,5 @@ export function bert(config: BertConfig): Transformer {
 function classify(scope: ModelScope, config: BertConfig, states: Value): Value {
   const pooled = ops.tanh(linear(scope, states, 'bert.pooler.dense'));
   const site = 3 * config.num_hidden_layers + 1;
-  return linear(scope, dropPooled(scope, pooled, site, headDropout(config)), 'classifier');
+  return linear(scope, drop(scope, pooled, site, headDropout(config)), 'classifier');
 }

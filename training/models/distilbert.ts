@@ -5,13 +5,14 @@ import { bertLinear, encoderLayerOf } from './bert-encoder.ts';
 import type { DistilbertConfig } from './distilbert-config.ts';
 import {
   attend,
-  attentionMask,
   drop,
-  dropPooled,
   embedding,
   layerNorm,
+  layerTokens,
   linear,
-  splitHeads,
+  projectHeads,
+  targetStates,
+  type LayerTokens,
   type ModelScope,
 } from './layers.ts';
 import type { ParameterSpec } from './model-graph.ts';
@@ -78,9 +79,7 @@ function bodyParameters(config: DistilbertConfig): readonly ParameterSpec[] {
   ];
 }
 
-/** States of the last layer: [N,C]. */
 function states(scope: ModelScope, config: DistilbertConfig): Value {
-  const mask = attentionMask(scope, false);
   const words = `${EMBEDDINGS}.word_embeddings`;
   const sum = ops.add(
     embedding(scope, scope.rows.inputIds, words, config.pad_token_id),
@@ -88,40 +87,45 @@ function states(scope: ModelScope, config: DistilbertConfig): Value {
   );
   const normalized = layerNorm(scope, sum, `${EMBEDDINGS}.LayerNorm`, EPSILON);
   let x = drop(scope, normalized, 0, config.dropout);
-  for (let index = 0; index < config.n_layers; index++) {
+  for (const [index, tokens] of layerTokens(scope, config.n_layers, false).entries()) {
     const path = `distilbert.transformer.layer.${index}`;
-    const attended = attention(scope, config, `${path}.attention`, x, mask, 2 * index + 1);
-    x = layerNorm(scope, ops.add(attended, x), `${path}.sa_layer_norm`, EPSILON);
-    const hidden = ACTIVATIONS[config.activation](linear(scope, x, `${path}.ffn.lin1`));
-    const projected = linear(scope, hidden, `${path}.ffn.lin2`);
-    const dropped = drop(scope, projected, 2 * index + 2, config.dropout);
+    const attended = attention(scope, tokens, config, `${path}.attention`, x, 2 * index + 1);
+    const sum = ops.add(attended, tokens.select(x));
+    x = layerNorm(scope, sum, `${path}.sa_layer_norm`, EPSILON);
+    const hidden = ACTIVATIONS[config.activation](linear(tokens.scope, x, `${path}.ffn.lin1`));
+    const projected = linear(tokens.scope, hidden, `${path}.ffn.lin2`);
+    const dropped = drop(tokens.scope, projected, 2 * index + 2, config.dropout);
     x = layerNorm(scope, ops.add(dropped, x), `${path}.output_layer_norm`, EPSILON);
   }
-  return x;
+  return targetStates(scope, x);
 }
 
 function attention(
   scope: ModelScope,
+  tokens: LayerTokens,
   config: DistilbertConfig,
   path: string,
   x: Value,
-  mask: Value,
   site: number,
 ): Value {
   const H = config.n_heads;
-  const heads = (name: string): Value => splitHeads(linear(scope, x, `${path}.${name}`), H);
-  const merged = attend(scope, {
-    ...{ q: heads('q_lin'), k: heads('k_lin'), v: heads('v_lin'), mask, site },
+  const layers = {
+    ...{ heads: H, query: `${path}.q_lin` },
+    ...{ key: `${path}.k_lin`, value: `${path}.v_lin` },
+  };
+  const merged = attend(tokens, {
+    ...projectHeads(scope, tokens, x, layers),
+    site,
     scale: 1 / Math.sqrt(config.dim / H),
     dropout: config.attention_dropout,
   });
-  return linear(scope, merged, `${path}.out_lin`);
+  return linear(tokens.scope, merged, `${path}.out_lin`);
 }
 
 /** relu(pre_classifier) → dropout → classifier: [E,C] → [E,labels]. */
 function classify(scope: ModelScope, config: DistilbertConfig, states: Value): Value {
   const hidden = ops.relu(linear(scope, states, 'pre_classifier'));
   const site = 2 * config.n_layers + 1;
-  const kept = dropPooled(scope, hidden, site, config.seq_classif_dropout);
+  const kept = drop(scope, hidden, site, config.seq_classif_dropout);
   return linear(scope, kept, 'classifier');
 }

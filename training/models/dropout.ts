@@ -8,7 +8,7 @@ const MULTIPLIER = 0x85ebca6b;
 
 /** One place of the model where dropout is applied. */
 export interface DropoutSite {
-  /** `dropout_keys` uint32 [R,T]. */
+  /** uint32, one a token: of `dropout_keys`. */
   readonly keys: Value;
   /** Distinct for every place of the model. */
   readonly site: number;
@@ -17,7 +17,7 @@ export interface DropoutSite {
 }
 
 /**
- * Dropout of x [R*T,C]: zeroes elements with the site's probability, scales the others by
+ * Dropout of x [tokens,C]: zeroes elements with the site's probability, scales the others by
  * 1/(1 − p). An element's fate is a hash of (token's key, site, feature).
  */
 export function dropFeatures(x: Value, { keys, site, probability }: DropoutSite): Value {
@@ -29,25 +29,30 @@ export function dropFeatures(x: Value, { keys, site, probability }: DropoutSite)
   return mul(mul(x, 1 / (1 - probability)), kept);
 }
 
+/** The same for an attention: one key a token that looks, and one a token that is looked at. */
+export interface AttentionDropoutSite extends DropoutSite {
+  readonly queries: Value;
+}
+
 /**
- * dropout(probabilities)·values: [R,H,T,T] by [R,H,T,D] → [R,H,T,D]. A probability's fate is a hash
+ * dropout(probabilities)·values: [R,H,Q,T] by [R,H,T,D] → [R,H,Q,D]. A probability's fate is a hash
  * of (query token's key, key token's key, site, head). The scale 1/(1 − p) is applied to the
  * product, which has fewer elements.
  */
 export function dropAttention(
   probabilities: Value,
   values: Value,
-  { keys, site, probability }: DropoutSite,
+  { queries, keys, site, probability }: AttentionDropoutSite,
 ): Value {
   if (probability === 0) return matMul(probabilities, values);
-  const [R = 0, H = 0, T = 0] = probabilities.shape;
+  const [R = 0, H = 0, Q = 0, T = 0] = probabilities.shape;
   const head = keys.graph.constant(
     'uint32',
     [1, Number(H), 1, 1],
     siteMultipliers(site, Number(H)),
   );
   const key = hash(mul(reshape(keys, [R, 1, 1, T]), head));
-  const query = reshape(keys, [R, 1, T, 1]);
+  const query = reshape(queries, [R, 1, Q, 1]);
   const kept = keptMask(hash(mul(query, key)), probability);
   return mul(matMul(mul(probabilities, kept), values), 1 / (1 - probability));
 }

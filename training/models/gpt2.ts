@@ -5,20 +5,20 @@ import type { Gpt2Config } from './gpt2-config.ts';
 import { gpt2Parameters } from './gpt2-parameters.ts';
 import {
   attend,
-  attentionMask,
   drop,
   embedding,
   layerNorm,
+  layerTokens,
   linear,
+  targetStates,
+  type LayerTokens,
   type ModelScope,
 } from './layers.ts';
 import { linearParameters, normal } from './parameters.ts';
 import { lastTokenPosition } from './pooling.ts';
 import type { Head, Transformer } from './transformer.ts';
 
-// R rows, T tokens, C channels, H heads, D = C/H channels a head, N = R*T tokens.
-const R = 'R';
-const T = 'T';
+// C channels, H heads, D = C/H channels a head, N tokens, M of them computed in a layer, E targets.
 
 /** GPT2Model. Source: Hugging Face transformers 5.x, modeling_gpt2.py. */
 export function gpt2(config: Gpt2Config): Transformer {
@@ -73,48 +73,52 @@ function languageModel(config: Gpt2Config): Head {
     ...(config.tie_word_embeddings ? { parameters: [], tied: matrix } : { parameters: matrix }),
     logits: ({ parameter }, pooled) => ops.gemm(pooled, parameter(name), { transB: true }),
     dropout: 0,
+    readsEveryToken: true,
   };
 }
 
-/** States after the last LayerNorm: [N,C]. */
+/** States after the last LayerNorm: [E,C]. */
 function states(scope: ModelScope, config: Gpt2Config): Value {
   const epsilon = config.layer_norm_epsilon;
-  const mask = attentionMask(scope, true);
   const norm = (x: Value, path: string): Value =>
     layerNorm(scope, x, `transformer.${path}`, epsilon);
   const tokens = embedding(scope, scope.rows.inputIds, 'transformer.wte');
   const positions = embedding(scope, scope.rows.positionIds, 'transformer.wpe');
   let x = drop(scope, ops.add(tokens, positions), 0, config.embd_pdrop);
-  for (let layer = 0; layer < config.n_layer; layer++) {
-    x = ops.add(x, attention(scope, config, layer, norm(x, `h.${layer}.ln_1`), mask));
-    x = ops.add(x, mlp(scope, config, layer, norm(x, `h.${layer}.ln_2`)));
+  for (const [layer, tokens] of layerTokens(scope, config.n_layer, true).entries()) {
+    const attended = attention(scope, tokens, config, layer, norm(x, `h.${layer}.ln_1`));
+    x = ops.add(tokens.select(x), attended);
+    x = ops.add(x, mlp(tokens.scope, config, layer, norm(x, `h.${layer}.ln_2`)));
   }
-  return norm(x, 'ln_f');
+  return norm(targetStates(scope, x), 'ln_f');
 }
 
-/** Multi-head self-attention with its output projection: [N,C] → [N,C]. */
+/** Multi-head self-attention with its output projection: [N,C] → [M,C]. */
 function attention(
   scope: ModelScope,
+  tokens: LayerTokens,
   config: Gpt2Config,
   layer: number,
   x: Value,
-  mask: Value,
 ): Value {
   const H = config.n_head;
   const D = config.n_embd / H;
   const site = 3 * layer + 1;
   const path = `transformer.h.${layer}.attn`;
-  const qkv = ops.reshape(linear(scope, x, `${path}.c_attn`), [R, T, 3, H, D]);
-  // One transposition for all three: [3,R,H,T,D].
+  const [rows, columns] = tokens.keys;
+  const qkv = ops.reshape(linear(scope, x, `${path}.c_attn`), [rows, columns, 3, H, D]);
+  // One transposition for all three: [3,rows,H,columns,D].
   const parts = ops.split(ops.transpose(qkv, [2, 0, 3, 1, 4]), [1, 1, 1], 0);
-  const [q, k, v] = parts.map((part) => ops.reshape(part, [R, H, T, D]));
+  const [q, k, v] = parts.map((part) => ops.reshape(part, [rows, H, columns, D]));
   if (q === undefined || k === undefined || v === undefined) throw new Error('internal: no qkv');
   const scale = config.scale_attn_weights ? 1 / Math.sqrt(D) : 1;
-  const merged = attend(scope, { q, k, v, mask, scale, site, dropout: config.attn_pdrop });
-  return drop(scope, linear(scope, merged, `${path}.c_proj`), site + 1, config.resid_pdrop);
+  const heads = { q: tokens.selectHeads(q), k, v };
+  const merged = attend(tokens, { ...heads, scale, site, dropout: config.attn_pdrop });
+  const projected = linear(tokens.scope, merged, `${path}.c_proj`);
+  return drop(tokens.scope, projected, site + 1, config.resid_pdrop);
 }
 
-/** Two linear layers with the activation between them: [N,C] → [N,C]. */
+/** Two linear layers with the activation between them: [M,C] → [M,C]. */
 function mlp(scope: ModelScope, config: Gpt2Config, layer: number, x: Value): Value {
   const path = `transformer.h.${layer}.mlp`;
   const hidden = ACTIVATIONS[config.activation_function](linear(scope, x, `${path}.c_fc`));

@@ -1,10 +1,13 @@
+import { product } from '../graph/dimension.ts';
 import { differentiate } from '../graph/gradients/differentiate.ts';
+import { addedToGiven } from '../graph/gradients/sparse.ts';
 import { Graph, type Value } from '../graph/graph.ts';
 import { withMatrixPrecision } from '../graph/matrix-precision.ts';
 import { toOnnx } from '../graph/onnx-file.ts';
-import { packedRows, pooledStates, type ModelScope } from './layers.ts';
+import { reshape } from '../graph/ops.ts';
+import { packedRows, targetScope, type ModelScope } from './layers.ts';
 import type { Adapter } from './lora.ts';
-import { gradientName, type ModelGraph, type ParameterSpec } from './model-graph.ts';
+import { gradientName, zerosName, type ModelGraph, type ParameterSpec } from './model-graph.ts';
 import type { Precision } from './precision.ts';
 import { objectiveLoss } from './objectives.ts';
 import type { ProblemType } from './problem-types.ts';
@@ -27,6 +30,8 @@ export interface TrainingGraphOptions {
   readonly adapters?: readonly Adapter[];
   /** Of matrix products, forward and backward; float32 when left out. */
   readonly precision?: Precision;
+  /** Whether gradients of embedding tables may be sparse (see ModelGraph); false when left out. */
+  readonly sparse?: boolean;
 }
 
 /** A model with its gradients, as one ONNX graph (see ModelGraph). */
@@ -41,8 +46,15 @@ export function buildTrainingGraph(parts: ModelParts, options: TrainingGraphOpti
   graph.output('logits', logits);
   graph.output('loss', loss);
   const gradients = differentiate(graph, loss, trainable);
-  for (const [name, gradient] of gradients) graph.output(gradientName(name), gradient);
-  return modelGraph(graph, parameters, trainable, precision);
+  const sparse: string[] = [];
+  for (const [name, gradient] of gradients) {
+    const added = options.sparse
+      ? addedToGiven(graph, gradient, 'input_ids', zerosName(name))
+      : undefined;
+    if (added !== undefined) sparse.push(name);
+    graph.output(gradientName(name), added ?? gradient);
+  }
+  return modelGraph(graph, parameters, { trainable, sparse, precision });
 }
 
 /** The same model without dropout and gradients. Adapters are a training's: they are merged. */
@@ -54,7 +66,7 @@ export function buildInferenceGraph(
   const { graph, parameters, logits, losses } = forward(parts, options);
   graph.output('logits', logits);
   graph.output('losses', losses);
-  return modelGraph(graph, parameters, []);
+  return modelGraph(graph, parameters);
 }
 
 /** The largest dropout probability of a model; 0 when nothing is dropped. */
@@ -88,9 +100,11 @@ function forward(parts: ModelParts, options: ForwardOptions): Forward {
     ...adapters.flatMap(({ a, b }) => [a, b]),
   ];
   const graph = new Graph();
-  const scope = modelScope(graph, parameters, adapters, hasDropout);
-  const states = transformer.states(scope);
-  const logits = head.logits(scope, pooledStates(scope, states));
+  const scope = {
+    ...modelScope(graph, parameters, adapters, hasDropout),
+    readsEveryToken: head.readsEveryToken === true,
+  };
+  const logits = head.logits(targetScope(scope), transformer.states(scope));
   const { losses, loss } = objectiveLoss(graph, logits, { problemType, labelSmoothing });
   return { graph, parameters, logits, losses, loss };
 }
@@ -100,7 +114,7 @@ function modelScope(
   parameters: readonly ParameterSpec[],
   adapters: readonly Adapter[],
   hasDropout: boolean,
-): ModelScope {
+): Omit<ModelScope, 'readsEveryToken'> {
   const rows = packedRows(graph, hasDropout);
   const specs = new Map(parameters.map((spec) => [spec.name, spec]));
   const inputs = new Map(
@@ -108,6 +122,7 @@ function modelScope(
   );
   return {
     ...{ graph, rows },
+    dropoutKeys: rows.dropoutKeys && reshape(rows.dropoutKeys, [product(rows.dropoutKeys.shape)]),
     parameter: (name) => {
       const input = inputs.get(name);
       if (input === undefined) throw new Error(`internal: the model has no parameter ${name}`);
@@ -122,15 +137,19 @@ function modelScope(
 export function modelGraph(
   graph: Graph,
   parameters: readonly ParameterSpec[],
-  trainable: readonly string[],
-  precision: Precision = 'float32',
+  options: {
+    readonly trainable?: readonly string[];
+    readonly sparse?: readonly string[];
+    readonly precision?: Precision;
+  } = {},
 ): ModelGraph {
+  const { trainable = [], sparse = [], precision = 'float32' } = options;
   const computed = precision === 'float32' ? graph : withMatrixPrecision(graph, precision);
   return {
     onnx: toOnnx(computed),
     inputs: graph.inputs.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
     outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
     parameters,
-    trainable,
+    ...{ trainable, sparse },
   };
 }

@@ -26,7 +26,7 @@ export interface ParameterSpec {
  * Inputs, besides every parameter under its own name:
  * - `input_ids` int32 [R,T]
  * - `position_ids` int32 [R,T]: 0, 1, 2, ... in each example; 0 at padding
- * - `segment_ids` int32 [R,T]: which example of its row a token belongs to; -1 = padding
+ * - `segment_ids` int32 [R,T]: which example of the batch a token belongs to; -1 = padding
  * - `pooled_index` int32 [E]: row × T + column of the token whose state a target is predicted from
  * - `labels` int32 [E]: classes or token ids; or `label_values` float32 [E,C]: 0 or 1 a class of a
  *   multi-label model, the targets of a regression
@@ -46,6 +46,16 @@ export interface ModelGraph {
   readonly parameters: readonly ParameterSpec[];
   /** Names of the parameters that have a gradient output; empty in an inference graph. */
   readonly trainable: readonly string[];
+  /**
+   * Those among them whose gradient is 0 but in the rows that `input_ids` name. Each has an input
+   * `zeros.<parameter>` more, that is to hold zeros and may lie where the gradient is written.
+   */
+  readonly sparse: readonly string[];
+}
+
+/** Name of the input that a sparse gradient is added to. */
+export function zerosName(parameter: string): string {
+  return `zeros.${parameter}`;
 }
 
 /** Name of the output that holds a parameter's gradient. */

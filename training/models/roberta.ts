@@ -8,7 +8,7 @@ import {
   headDropout,
   type BertEncoder,
 } from './bert-encoder.ts';
-import { dropPooled, linear, type ModelScope, type PackedRows } from './layers.ts';
+import { drop, linear, type ModelScope, type PackedRows } from './layers.ts';
 import type { Head, Transformer } from './transformer.ts';
 
 /** RobertaModel without a pooler. Source: Hugging Face transformers 5.x, modeling_roberta.py. */
@@ -66,7 +66,7 @@ function positions(rows: PackedRows, padTokenId: number): Value {
 function classify(scope: ModelScope, config: RobertaConfig, states: Value): Value {
   const site = 3 * config.num_hidden_layers + 1;
   const probability = headDropout(config);
-  const kept = dropPooled(scope, states, site, probability);
+  const kept = drop(scope, states, site, probability);
   const hidden = ops.tanh(linear(scope, kept, 'classifier.dense'));
-  return linear(scope, dropPooled(scope, hidden, site + 1, probability), 'classifier.out_proj');
+  return linear(scope, drop(scope, hidden, site + 1, probability), 'classifier.out_proj');
 }

@@ -14,6 +14,8 @@ export interface Head {
   readonly logits: (scope: ModelScope, states: Value) => Value;
   /** Of its own dropouts, the largest probability. */
   readonly dropout: number;
+  /** That of a language model. @see ModelScope */
+  readonly readsEveryToken?: true;
 }
 
 /** A transformer as Hugging Face defines it, whatever is made of its states. */
@@ -41,7 +43,7 @@ export interface Transformer {
   readonly adapted: readonly string[];
   /** The largest probability of its dropouts. */
   readonly dropout: number;
-  /** Appends it to the graph. @returns states [N,channels] */
+  /** Appends it to the graph. @returns states of the tokens that targets are predicted from: [E,channels] */
   readonly states: (scope: ModelScope) => Value;
   /** For `labels` classes or regression targets. */
   readonly classifier: (labels: number) => Head;

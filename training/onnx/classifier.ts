@@ -142,7 +142,7 @@ function trainingGraph(
   for (const [name, gradient] of gradientsOf(graph, loss, trainable)) {
     graph.output(gradientName(name), gradient);
   }
-  return { graph, model: modelGraph(graph, parameters, trainable, precision) };
+  return { graph, model: modelGraph(graph, parameters, { trainable, precision }) };
 }
 
 function inferenceGraph(
@@ -152,7 +152,7 @@ function inferenceGraph(
 ): ModelGraph {
   graph.output('logits', logits);
   graph.output('losses', objectiveLoss(graph, logits, objective).losses);
-  return modelGraph(graph, parameters, []);
+  return modelGraph(graph, parameters);
 }
 
 function gradientsOf(

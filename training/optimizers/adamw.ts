@@ -1,5 +1,6 @@
 import { updateElements } from './kernel-batch.ts';
 import type { KernelPool } from './kernel-pool.ts';
+import { liveRows } from './live-rows.ts';
 import type { AdamWOptions, OptimizerStep } from './optimizer-options.ts';
 import type { TrainingState } from './training-state.ts';
 
@@ -39,10 +40,19 @@ export function updateAdamW(
   at: OptimizerStep,
 ): Promise<void> {
   const { scale, keep, rate1, beta2, rate2, root, epsilon, step } = adamWScalars(options, at);
-  return updateElements(pool, state, ({ shard, index, start, end }, isDecayed) => {
+  return updateElements(pool, state, ({ shard, index, start, end, isDecayed, tensor }) => {
     const regions = ['parameters', 'firstMoments', 'secondMoments', 'gradients'] as const;
     const pointers = regions.map((region) => shard.regions[region] + 4 * start);
     const scalars = [scale, isDecayed ? keep : 1, rate1, beta2, rate2, root, epsilon, step];
-    return { shard: index, kernel: 'adamw', args: [...pointers, end - start, ...scalars] };
+    const live = tensor && liveRows(state, tensor);
+    if (tensor === undefined || live === undefined) {
+      const args = [...pointers, end - start, ...scalars];
+      return { call: { shard: index, kernel: 'adamw', args }, cost: end - start };
+    }
+    const columns = tensor.length / live.length;
+    const [firstRow, rows] = [(start - tensor.offset) / columns, (end - start) / columns];
+    const args = [...pointers, tensor.scratch + firstRow, rows, columns, ...scalars];
+    const updated = live.subarray(firstRow, firstRow + rows).reduce((sum, is) => sum + is, 0);
+    return { call: { shard: index, kernel: 'adamw_rows', args }, cost: updated * columns + rows };
   });
 }

@@ -1,5 +1,10 @@
 import type { KernelCall, KernelPool } from './kernel-pool.ts';
-import { ELEMENT_ALIGNMENT, type StateShard, type TrainingState } from './training-state.ts';
+import {
+  ELEMENT_ALIGNMENT,
+  type StateShard,
+  type StateTensor,
+  type TrainingState,
+} from './training-state.ts';
 
 /** A thread's part of a shard: elements from `start` to before `end`. */
 export interface Part {
@@ -48,40 +53,58 @@ export async function runTasks(pool: KernelPool, tasks: readonly KernelTask[]): 
 }
 
 /** A shard's elements from `start` to before `end`, all decayed or none, padding included. */
-export interface DecaySpan {
+interface Span {
   readonly start: number;
   readonly end: number;
   readonly isDecayed: boolean;
+  /** With live rows: the span's only tensor. */
+  readonly tensor?: StateTensor;
 }
 
-/** Updates elements one by one: `callOf` is asked for each thread's part of each span. */
+/** What one call updates: part of a span, whole rows where there are live ones. */
+export interface Piece extends Part, Span {}
+
+/** About how many elements one call updates. */
+const PIECE_ELEMENTS = 2 ** 18;
+
+/** Updates elements one by one, in pieces that the threads share by their cost. */
 export async function updateElements(
   pool: KernelPool,
   state: TrainingState,
-  callOf: (part: Part, isDecayed: boolean) => KernelCall,
+  taskOf: (piece: Piece) => KernelTask,
 ): Promise<void> {
-  const spans = state.shards.map((shard, index) => decaySpans(state, index, shard.elements));
-  await runParts(pool, state, ELEMENT_ALIGNMENT, ({ shard, index, start, end }) =>
-    (spans[index] ?? []).flatMap((span): readonly KernelCall[] => {
-      const part = {
-        ...{ shard, index },
-        start: Math.max(start, span.start),
-        end: Math.min(end, span.end),
-      };
-      return part.start < part.end ? [callOf(part, span.isDecayed)] : [];
-    }),
+  const pieces = state.shards.flatMap((shard, index) =>
+    spansOf(state, index, shard.elements).flatMap((span) =>
+      piecesOf(span).map((piece) => ({ ...piece, shard, index })),
+    ),
   );
+  await runTasks(pool, pieces.map(taskOf));
 }
 
-/** A shard's elements as runs of tensors with the same decay. */
-function decaySpans(state: TrainingState, shard: number, elements: number): readonly DecaySpan[] {
-  const spans: DecaySpan[] = [];
+function piecesOf(span: Span): readonly Span[] {
+  const { start, end, tensor } = span;
+  const unit = tensor === undefined ? ELEMENT_ALIGNMENT : (tensor.shape[1] ?? 1);
+  const size = unit * Math.ceil(PIECE_ELEMENTS / unit);
+  return Array.from({ length: Math.ceil((end - start) / size) }, (_, i) => ({
+    ...span,
+    start: start + i * size,
+    end: Math.min(end, start + (i + 1) * size),
+  }));
+}
+
+/** A shard's elements as runs of tensors with the same decay, and tensors with live rows. */
+function spansOf(state: TrainingState, shard: number, elements: number): readonly Span[] {
+  const spans: Span[] = [];
   const tensors = state.tensors.filter((tensor) => tensor.shard === shard);
-  for (const [i, { offset: start, isDecayed }] of tensors.entries()) {
-    const span = { start, end: tensors[i + 1]?.offset ?? elements, isDecayed };
+  for (const [i, tensor] of tensors.entries()) {
+    const { offset: start, isDecayed } = tensor;
+    const end = tensors[i + 1]?.offset ?? elements;
     const last = spans.at(-1);
-    if (last?.isDecayed === isDecayed) spans[spans.length - 1] = { ...last, end: span.end };
-    else spans.push(span);
+    if (tensor.hasLiveRows) {
+      spans.push({ start, end: start + tensor.length, isDecayed, tensor });
+    } else if (last?.isDecayed === isDecayed && last.tensor === undefined) {
+      spans[spans.length - 1] = { ...last, end };
+    } else spans.push({ start, end, isDecayed });
   }
   return spans;
 }

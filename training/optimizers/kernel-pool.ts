@@ -8,7 +8,9 @@ const SOURCES = ['kernels.wat', 'adafactor.wat', 'adafactor-vectors.wat'] as con
 type Kernel =
   | 'accumulate'
   | 'square_sum'
+  | 'square_sum_rows'
   | 'adamw'
+  | 'adamw_rows'
   | 'sgd'
   | 'sgd_momentum'
   | 'adafactor_rows'

@@ -12,7 +12,7 @@
   ;;   v = β2 × v + ((1 - β2) × g) × g
   ;;   p = p + (step × m) / (√v / root + ε)       (step = -lr / (1 - β1^t), root = √(1 - β2^t))
   ;; Source: torch.optim.adamw, _single_tensor_adam.
-  (func (export "adamw")
+  (func $adamw (export "adamw")
     (param $p i32) (param $m i32) (param $v i32) (param $gradient i32) (param $count i32)
     (param $scale f32) (param $keep f32) (param $rate1 f32) (param $beta2 f32) (param $rate2 f32)
     (param $root f32) (param $epsilon f32) (param $step f32)
@@ -51,6 +51,50 @@
         (local.set $m (i32.add (local.get $m) (i32.const 16)))
         (local.set $v (i32.add (local.get $v) (i32.const 16)))
         (local.set $gradient (i32.add (local.get $gradient) (i32.const 16)))
+        (br $next))))
+
+  ;; The same for a table, whose rows without gradients and moments only decay: one byte a row at
+  ;; `live` is 0 for those.
+  (func (export "adamw_rows")
+    (param $p i32) (param $m i32) (param $v i32) (param $gradient i32)
+    (param $live i32) (param $rows i32) (param $columns i32)
+    (param $scale f32) (param $keep f32) (param $rate1 f32) (param $beta2 f32) (param $rate2 f32)
+    (param $root f32) (param $epsilon f32) (param $step f32)
+    (local $end i32) (local $bytes i32)
+    (local.set $end (i32.add (local.get $live) (local.get $rows)))
+    (local.set $bytes (i32.shl (local.get $columns) (i32.const 2)))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $live) (local.get $end)))
+        (if (i32.load8_u (local.get $live))
+          (then
+            (call $adamw
+              (local.get $p) (local.get $m) (local.get $v) (local.get $gradient)
+              (local.get $columns)
+              (local.get $scale) (local.get $keep) (local.get $rate1) (local.get $beta2)
+              (local.get $rate2) (local.get $root) (local.get $epsilon) (local.get $step)))
+          (else
+            (if (f32.ne (local.get $keep) (f32.const 1))
+              (then
+                (call $scale (local.get $p) (local.get $columns) (local.get $keep))))))
+        (local.set $p (i32.add (local.get $p) (local.get $bytes)))
+        (local.set $m (i32.add (local.get $m) (local.get $bytes)))
+        (local.set $v (i32.add (local.get $v) (local.get $bytes)))
+        (local.set $gradient (i32.add (local.get $gradient) (local.get $bytes)))
+        (local.set $live (i32.add (local.get $live) (i32.const 1)))
+        (br $next))))
+
+  ;; x = x × factor
+  (func $scale (param $x i32) (param $count i32) (param $factor f32)
+    (local $end i32)
+    (local.set $end (i32.add (local.get $x) (i32.shl (local.get $count) (i32.const 2))))
+    (block $done
+      (loop $next
+        (br_if $done (i32.eq (local.get $x) (local.get $end)))
+        (v128.store
+          (local.get $x)
+          (f32x4.mul (v128.load (local.get $x)) (f32x4.splat (local.get $factor))))
+        (local.set $x (i32.add (local.get $x) (i32.const 16)))
         (br $next))))
 
   ;; One update of gradient descent with coupled weight decay:
@@ -131,20 +175,45 @@
 
   ;; *sum = Σ x² as float64: even and odd pairs are summed apart, then added.
   (func (export "square_sum") (param $x i32) (param $count i32) (param $sum i32)
-    (local $end i32) (local $low v128) (local $high v128) (local $a v128) (local $b v128)
+    (call $square_sum_rows
+      (local.get $x) (local.get $count) (local.get $sum)
+      (i32.const 0) (local.get $count) (local.get $count)))
+
+  ;; The same, bit for bit, of part of a table whose rows are zeros where the byte at `live` is 0:
+  ;; adding zeros changes no sum. `left` elements are of the first row. At 0 no row is left out.
+  (func $square_sum_rows (export "square_sum_rows")
+    (param $x i32) (param $count i32) (param $sum i32)
+    (param $live i32) (param $columns i32) (param $left i32)
+    (local $end i32) (local $stop i32) (local $low v128) (local $high v128)
+    (local $a v128) (local $b v128)
     (local.set $end (i32.add (local.get $x) (i32.shl (local.get $count) (i32.const 2))))
     (block $done
-      (loop $next
-        (br_if $done (i32.eq (local.get $x) (local.get $end)))
-        (local.set $b (v128.load (local.get $x)))
-        (local.set $a (f64x2.promote_low_f32x4 (local.get $b)))
-        (local.set $b
-          (f64x2.promote_low_f32x4
-            (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7 (local.get $b) (local.get $b))))
-        (local.set $low (f64x2.add (local.get $low) (f64x2.mul (local.get $a) (local.get $a))))
-        (local.set $high (f64x2.add (local.get $high) (f64x2.mul (local.get $b) (local.get $b))))
-        (local.set $x (i32.add (local.get $x) (i32.const 16)))
-        (br $next)))
+      (loop $row
+        (br_if $done (i32.ge_u (local.get $x) (local.get $end)))
+        (local.set $stop (i32.add (local.get $x) (i32.shl (local.get $left) (i32.const 2))))
+        (if (i32.gt_u (local.get $stop) (local.get $end))
+          (then (local.set $stop (local.get $end))))
+        (local.set $left (local.get $columns))
+        (if (i32.ne (local.get $live) (i32.const 0))
+          (then
+            (if (i32.eqz (i32.load8_u (local.get $live)))
+              (then (local.set $x (local.get $stop))))
+            (local.set $live (i32.add (local.get $live) (i32.const 1)))))
+        (block $summed
+          (loop $next
+            (br_if $summed (i32.eq (local.get $x) (local.get $stop)))
+            (local.set $b (v128.load (local.get $x)))
+            (local.set $a (f64x2.promote_low_f32x4 (local.get $b)))
+            (local.set $b
+              (f64x2.promote_low_f32x4
+                (i8x16.shuffle 8 9 10 11 12 13 14 15 0 1 2 3 4 5 6 7
+                  (local.get $b) (local.get $b))))
+            (local.set $low (f64x2.add (local.get $low) (f64x2.mul (local.get $a) (local.get $a))))
+            (local.set $high
+              (f64x2.add (local.get $high) (f64x2.mul (local.get $b) (local.get $b))))
+            (local.set $x (i32.add (local.get $x) (i32.const 16)))
+            (br $next)))
+        (br $row)))
     (local.set $low (f64x2.add (local.get $low) (local.get $high)))
     (f64.store
       (local.get $sum)

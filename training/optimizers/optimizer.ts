@@ -4,7 +4,12 @@ import { runParts } from './kernel-batch.ts';
 import { openKernelPool, type KernelCall, type KernelPool } from './kernel-pool.ts';
 import type { OptimizerOptions, OptimizerStep } from './optimizer-options.ts';
 import { updateSgd } from './sgd.ts';
-import { ELEMENT_ALIGNMENT, NORM_CHUNK, type TrainingState } from './training-state.ts';
+import {
+  ELEMENT_ALIGNMENT,
+  NORM_CHUNK,
+  type StateTensor,
+  type TrainingState,
+} from './training-state.ts';
 
 /** Works on a training state off the event loop; its bits do not depend on the thread count. */
 export interface Optimizer {
@@ -59,15 +64,38 @@ function accumulate(pool: KernelPool, state: TrainingState): Promise<void> {
   });
 }
 
+/** What `square_sum_rows` takes for the part of a table that begins at an element of the shard. */
+function rowArgs(table: StateTensor, element: number): readonly number[] {
+  const [, columns = 1] = table.shape;
+  const first = element - table.offset;
+  const row = Math.floor(first / columns);
+  return [table.scratch + row, columns, (row + 1) * columns - first];
+}
+
 /** √ Σ g², summed in float64 over chunks of NORM_CHUNK elements, then over chunks in order. */
 async function gradientNorm(pool: KernelPool, state: TrainingState): Promise<number> {
+  const tables = state.tensors.filter(({ hasLiveRows }) => hasLiveRows);
   await runParts(pool, state, NORM_CHUNK, ({ shard, index, start, end }) => {
     const calls: KernelCall[] = [];
     for (let element = start; element < end; element += NORM_CHUNK) {
       const count = Math.min(NORM_CHUNK, end - element);
       const sum = (element / NORM_CHUNK) * Float64Array.BYTES_PER_ELEMENT;
       const args = [shard.regions.gradients + 4 * element, count, sum];
-      calls.push({ shard: index, kernel: 'square_sum', args });
+      const table = tables.find(
+        (tensor) =>
+          tensor.shard === index &&
+          tensor.offset <= element &&
+          element + count <= tensor.offset + tensor.length,
+      );
+      calls.push(
+        table === undefined
+          ? { shard: index, kernel: 'square_sum', args }
+          : {
+              shard: index,
+              kernel: 'square_sum_rows',
+              args: [...args, ...rowArgs(table, element)],
+            },
+      );
     }
     return calls;
   });

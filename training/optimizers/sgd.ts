@@ -17,17 +17,17 @@ export function updateSgd(
   // The first step's buffer is the gradient as it is: torch does not dampen it.
   const fresh = at.step === 1 ? 1 : 1 - dampening;
   const direction = nesterov ? [1, momentum] : [0, 1];
-  return updateElements(pool, state, ({ shard, index, start, end }, isDecayed) => {
+  return updateElements(pool, state, ({ shard, index, start, end, isDecayed }) => {
     const { parameters, firstMoments, gradients } = shard.regions;
     const [p, buffer, g] = [parameters, firstMoments, gradients].map((base) => base + 4 * start);
     const scalars = [at.gradientScale, isDecayed ? options.weightDecay : 0];
     const count = end - start;
     if (momentum === 0) {
       const args = [p ?? 0, g ?? 0, count, ...scalars, -at.learningRate];
-      return { shard: index, kernel: 'sgd', args };
+      return { call: { shard: index, kernel: 'sgd', args }, cost: count };
     }
     const args = [p ?? 0, buffer ?? 0, g ?? 0, count, ...scalars];
     args.push(momentum, fresh, ...direction, -at.learningRate);
-    return { shard: index, kernel: 'sgd_momentum', args };
+    return { call: { shard: index, kernel: 'sgd_momentum', args }, cost: count };
   });
 }

@@ -18,19 +18,32 @@ export type MomentRegion = (typeof MOMENT_REGIONS)[number];
 export interface TensorNeeds {
   /** Shapes; an optimizer does without the regions that are not named. */
   readonly moments: { readonly [region in MomentRegion]?: readonly number[] };
-  /** For numbers of a single update. */
+  /** For numbers of a single update, or for which rows are live. */
   readonly scratchBytes: number;
+  readonly hasLiveRows: boolean;
 }
 
-/** What an optimizer needs of a tensor of this shape. */
-export function tensorNeeds(options: OptimizerOptions, shape: readonly number[]): TensorNeeds {
+/** What an optimizer needs of a tensor. */
+export function tensorNeeds(
+  options: OptimizerOptions,
+  { shape, isSparse = false }: { readonly shape: readonly number[]; readonly isSparse?: boolean },
+): TensorNeeds {
   switch (options.kind) {
-    case 'adamw':
-      return { moments: { firstMoments: shape, secondMoments: shape }, scratchBytes: 0 };
-    case 'sgd':
-      return { moments: options.momentum === 0 ? {} : { firstMoments: shape }, scratchBytes: 0 };
-    case 'adafactor':
-      return { moments: adafactorMoments(shape), scratchBytes: scratchBytes(shape) };
+    case 'adamw': {
+      const moments = { firstMoments: shape, secondMoments: shape };
+      const [rows = 0, columns = 0] = shape;
+      // A vector of the kernel's must not reach into the next row; and 0 / 0 is to stay no number.
+      const hasLiveRows = isSparse && columns % 4 === 0 && options.epsilon > 0;
+      return { moments, hasLiveRows, scratchBytes: hasLiveRows ? 8 * Math.ceil(rows / 8) : 0 };
+    }
+    case 'sgd': {
+      const moments = options.momentum === 0 ? {} : { firstMoments: shape };
+      return { moments, scratchBytes: 0, hasLiveRows: false };
+    }
+    case 'adafactor': {
+      const moments = adafactorMoments(shape);
+      return { moments, scratchBytes: scratchBytes(shape), hasLiveRows: false };
+    }
   }
 }
 

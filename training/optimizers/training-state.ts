@@ -9,6 +9,8 @@ export interface StateTensorSpec {
   readonly shape: readonly number[];
   /** Whether weight decay applies. */
   readonly isDecayed: boolean;
+  /** Whether only a few of its rows have gradients in a step. */
+  readonly isSparse?: boolean;
 }
 
 /**
@@ -41,8 +43,10 @@ export interface StateTensor extends StateTensorSpec {
   /** Elements from the start of `parameters`, `gradients` and `passGradients`. */
   readonly offset: number;
   readonly moments: { readonly [region in MomentRegion]?: RegionPart };
-  /** Byte offset in the shard's memory of what a single update needs; a multiple of 8. */
+  /** Byte offset in the shard's memory of what the optimizer keeps besides; a multiple of 8. */
   readonly scratch: number;
+  /** Whether that is which of its rows are live. @see liveRows */
+  readonly hasLiveRows: boolean;
 }
 
 /** Consecutive tensors that share one WebAssembly memory of at most 4 GiB. */
@@ -154,7 +158,7 @@ function withTensor(
   spec: StateTensorSpec,
   optimizer: OptimizerOptions,
 ): ShardPlan {
-  const needs = tensorNeeds(optimizer, spec.shape);
+  const needs = tensorNeeds(optimizer, spec);
   const length = product(spec.shape);
   const lengths = { ...plan.moments };
   const moments: { [region in MomentRegion]?: RegionPart } = {};
@@ -164,7 +168,10 @@ function withTensor(
     moments[region] = { offset: lengths[region], length: product(shape) };
     lengths[region] += alignUp(product(shape));
   }
-  const tensor = { ...spec, length, offset: plan.elements, moments, scratch: plan.scratchBytes };
+  const tensor = {
+    ...{ ...spec, length, offset: plan.elements, moments },
+    ...{ scratch: plan.scratchBytes, hasLiveRows: needs.hasLiveRows },
+  };
   return {
     tensors: [...plan.tensors, tensor],
     elements: plan.elements + alignUp(length),

@@ -25,6 +25,7 @@ const FUNCTIONS = {
   CreateSessionFromArray: [8, VOID, [VOID, VOID, 'size_t', VOID, OUT]],
   Run: [9, VOID, [VOID, VOID, VOID, VOID, 'size_t', VOID, 'size_t', VOID]],
   CreateSessionOptions: [10, VOID, [OUT]],
+  EnableProfiling: [14, VOID, [VOID, STRING]],
   DisableMemPattern: [17, VOID, [VOID]],
   DisableCpuMemArena: [19, VOID, [VOID]],
   SetSessionGraphOptimizationLevel: [23, VOID, [VOID, 'int']],
@@ -79,6 +80,7 @@ export interface OrtApi {
   ): StatusPointer;
   Run: { async(...args: RunArguments): void };
   CreateSessionOptions(out: PointerOut): StatusPointer;
+  EnableProfiling(options: Pointer, pathStart: string): StatusPointer;
   DisableMemPattern(options: Pointer): StatusPointer;
   DisableCpuMemArena(options: Pointer): StatusPointer;
   SetSessionGraphOptimizationLevel(options: Pointer, level: number): StatusPointer;

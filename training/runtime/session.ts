@@ -16,6 +16,8 @@ export interface SessionOptions {
    * memory, and one run is under way at a time.
    */
   readonly device?: Device;
+  /** Start of the path of a file to write the times of every node to, as Chrome's trace viewer reads it. */
+  readonly profile?: string;
 }
 
 /** A compiled graph. */
@@ -124,6 +126,7 @@ function withSessionOptions<T>(
     check(api.DisableMemPattern(pointer));
     // Threads that spin after a run would take the cores from the optimizer.
     check(api.AddSessionConfigEntry(pointer, 'session.force_spinning_stop', '1'));
+    if (options.profile !== undefined) check(api.EnableProfiling(pointer, options.profile));
     if (options.device !== undefined) appendProvider(api, pointer, options.device);
     return use(pointer);
   } finally {

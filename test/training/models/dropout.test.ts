@@ -42,7 +42,10 @@ async function attentionLeft(
   const input = graph.input('keys', 'uint32', ['R', 'T']);
   const ones = graph.input('ones', 'float32', ['R', H, 'T', 'T']);
   const identity = graph.input('identity', 'float32', ['R', H, 'T', T]);
-  graph.output('left', dropAttention(ones, identity, { keys: input, site, probability }));
+  graph.output(
+    'left',
+    dropAttention(ones, identity, { queries: input, keys: input, site, probability }),
+  );
   const shape = [1, H, T, T];
   const diagonal = (_: unknown, i: number): number => (i % T === Math.floor(i / T) % T ? 1 : 0);
   const { left } = await evaluate(graph, {
@@ -168,7 +171,7 @@ test('p = 0 adds no nodes', () => {
   expect(dropFeatures(x, { keys, site: 0, probability: 0 })).toBe(x);
   const probabilities: Value = graph.input('p', 'float32', ['R', H, 'T', 'T']);
   const values: Value = graph.input('v', 'float32', ['R', H, 'T', 8]);
-  dropAttention(probabilities, values, { keys, site: 1, probability: 0 });
+  dropAttention(probabilities, values, { queries: keys, keys, site: 1, probability: 0 });
   expect(graph.nodes.map(({ op }) => op)).toEqual(['MatMul']);
 });
 

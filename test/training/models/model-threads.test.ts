@@ -15,14 +15,14 @@ import {
 
 /** Few enough words that most repeat. */
 const WORDS = { vocab_size: 50, num_labels: 3 };
-/** One layer as wide as GPT-2's. */
-const GPT2 = { ...WORDS, n_layer: 1, n_positions: 128 };
-/** One layer as wide as MiniLM's. */
+/** Layers as wide as GPT-2's. */
+const GPT2 = { ...WORDS, n_layer: 2, n_positions: 128 };
+/** Layers as wide as MiniLM's. */
 const NARROW = {
   ...WORDS,
-  ...{ hidden_size: 384, num_hidden_layers: 1, num_attention_heads: 12, intermediate_size: 1536 },
+  ...{ hidden_size: 384, num_hidden_layers: 2, num_attention_heads: 12, intermediate_size: 1536 },
 };
-const DISTILBERT = { ...WORDS, dim: 384, n_layers: 1, n_heads: 12, hidden_dim: 1536 };
+const DISTILBERT = { ...WORDS, dim: 384, n_layers: 2, n_heads: 12, hidden_dim: 1536 };
 
 test.each([
   { name: 'GPT-2', config: { ...GPT2, activation_function: 'gelu_new' } },
