@@ -145,16 +145,7 @@ await rm(folder, { recursive: true });
 const kernels = events.filter(({ cat, name }) => cat === 'Node' && name.endsWith('_kernel_time'));
 const byOp = new Map<string, KernelEvent[]>();
 for (const kernel of kernels) {
-  const shapes = process.env['BY_SHAPE']
-    ? JSON.stringify(shapesOf(kernel.args.input_type_shape)).replace(/\b\d{3}\b/g, (n) =>
-        n === '384' ? n : 'N',
-      ) +
-      '->' +
-      JSON.stringify(shapesOf(kernel.args.output_type_shape)).replace(/\b\d{3}\b/g, (n) =>
-        n === '384' ? n : 'N',
-      )
-    : '';
-  const op = (kernel.args.op_name ?? '?') + shapes;
+  const op = kernel.args.op_name ?? '?';
   byOp.set(op, [...(byOp.get(op) ?? []), kernel]);
 }
 const total = kernels.reduce((sum, { dur }) => sum + dur, 0);
@@ -172,9 +163,7 @@ const summed = [...byOp].map(([op, all]) => ({
   dur: all.reduce((sum, { dur }) => sum + dur, 0),
 }));
 const perStep = steps + 2;
-for (const { op, all, dur } of summed
-  .toSorted((x, y) => y.dur - x.dur)
-  .slice(0, process.env['BY_SHAPE'] ? 60 : 16)) {
+for (const { op, all, dur } of summed.toSorted((x, y) => y.dur - x.dur).slice(0, 16)) {
   const done = all.reduce((sum, event) => sum + flops(event), 0);
   const share = done === 0 ? '' : `${((100 * done) / 1e3 / dur / peak).toFixed(0)} %`;
   const cells = [`${((100 * dur) / total).toFixed(1)} %`, (dur / 1000 / perStep).toFixed(1)];

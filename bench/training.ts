@@ -1,10 +1,12 @@
 // How fast is training beside torch and Trainer? Both sides take turns in one run; medians of 5.
 //
-//   node setup/exec.mjs bench/training.ts [--part shapes|jobs|evaluation] [--job MiniLM]
+//   node setup/exec.mjs bench/training.ts [--part shapes|jobs|footprint|evaluation] [--job MiniLM]
 //
 // shapes: whole optimizer steps of GPT-2 124M on equal shapes, against torch's faster attention.
 // jobs: real tweets, dropout, clipping; against Trainer with dynamic padding and the fastest split
-// of the same effective batch. evaluation: 1,000 tweets, both at their best batch.
+// of the same effective batch; ours with checkpoints. footprint: of the same jobs, the time from the
+// process's start to the end of its first step, and its peak memory. evaluation: of held-out tweets,
+// both at their best batch.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -14,8 +16,13 @@ import { machine, peerPython, sharedFolder } from './environment.ts';
 import { median, Peer } from './peers/turns.ts';
 import { readRows } from './rows.ts';
 
-const PARTS = ['shapes', 'jobs', 'evaluation'] as const;
+const PARTS = ['shapes', 'jobs', 'footprint', 'evaluation'] as const;
 const TURNS = 5;
+/**
+ * About two minutes of training. By time, one would be taken in nearly every turn, as the turns of
+ * the others count; what one costs is in checkpoints.md.
+ */
+const CHECKPOINT_STEPS = 200;
 const { values } = parseArgs({
   options: { part: { type: 'string', multiple: true }, job: { type: 'string', default: '' } },
 });
@@ -89,6 +96,8 @@ interface JobCase {
   /** Trainer's ways to split it: batch, accumulation and what texts are padded to. */
   readonly splits: readonly (readonly [number, number, number | null])[];
   readonly asked: number;
+  /** Tweets that are evaluated. */
+  readonly evaluated: number;
 }
 
 const JOBS: readonly JobCase[] = [
@@ -101,6 +110,7 @@ const JOBS: readonly JobCase[] = [
       [1, 4, 128],
     ],
     asked: 1.3,
+    evaluated: 120,
   },
   {
     ...{ name: 'GPT-2 124M, effective batch 8', model: 'gpt2', pad: 50256, effective: 8 },
@@ -109,6 +119,7 @@ const JOBS: readonly JobCase[] = [
       [4, 2, null],
     ],
     asked: 1.3,
+    evaluated: 120,
   },
   {
     ...{ name: 'MiniLM, effective batch 8', model: 'all-MiniLM-L6-v2', pad: 0, effective: 8 },
@@ -117,6 +128,7 @@ const JOBS: readonly JobCase[] = [
       [4, 2, null],
     ],
     asked: 2,
+    evaluated: 1000,
   },
 ];
 
@@ -144,6 +156,7 @@ async function compareJobs(): Promise<void> {
       return json(`${name}.json`, {
         ...{ command: 'train', model: base, rows, pad: job.pad, threads, width, args, pace: 6 },
         ...{ output: join(folder, `output-${name}`), result: join(folder, 'result.json') },
+        checkpoint_steps: CHECKPOINT_STEPS,
       });
     };
     const ours = retunePeer('retune.ts', [await side(job.effective, 1, null)]);
@@ -162,6 +175,67 @@ async function compareJobs(): Promise<void> {
   }
 }
 
+/** Steps after which the peak of memory is read: long ones and short ones. */
+const FOOTPRINT_STEPS = 24;
+const FOOTPRINT_ROUNDS = 3;
+
+async function compareFootprint(): Promise<void> {
+  say('| job | side | first step after | peak memory |');
+  say('| --- | --- | --- | --- |');
+  for (const job of JOBS.filter(({ name }) => name.includes(values.job))) {
+    const { base, rows } = await jobFiles(job);
+    const [[batch, accumulation] = [1, 1]] = job.splits;
+    const footprints: Footprint[][] = [[], []];
+    for (let round = 0; round < FOOTPRINT_ROUNDS; round++) {
+      footprints[0]?.push(await footprint(job, { base, rows }, [job.effective, 1], true));
+      footprints[1]?.push(await footprint(job, { base, rows }, [batch, accumulation], false));
+    }
+    const names = ['Retune, a checkpoint copy included', `Trainer, ${batch} x ${accumulation}`];
+    for (const [i, name] of names.entries()) {
+      const seconds = median((footprints[i] ?? []).map((found) => found.seconds));
+      const mib = median((footprints[i] ?? []).map((found) => found.mib));
+      say(`| ${job.name} | ${name} | ${seconds.toFixed(1)} s | ${mib.toFixed(0)} MiB |`);
+    }
+  }
+}
+
+interface Footprint {
+  /** From the process's start to the end of its first step. */
+  readonly seconds: number;
+  readonly mib: number;
+}
+
+async function footprint(
+  job: JobCase,
+  files: { readonly base: string; readonly rows: string },
+  [batch, accumulation]: readonly [number, number],
+  isOurs: boolean,
+): Promise<Footprint> {
+  const args = {
+    ...{ per_device_train_batch_size: batch, gradient_accumulation_steps: accumulation },
+    ...{ max_steps: 10_000, logging_steps: 10_000 },
+  };
+  const output = join(folder, `footprint-${isOurs}`);
+  const path = await json('footprint.json', {
+    ...{ command: 'train', model: files.base, rows: files.rows, pad: job.pad, threads, args },
+    ...{ pace: 1, output, result: join(folder, 'result.json') },
+    ...(isOurs && { checkpoint_steps: 8 }),
+  });
+  const begun = performance.now();
+  const side = isOurs
+    ? retunePeer('retune.ts', [path])
+    : new Peer(python, [peer('trainer.py'), path]);
+  await side.untilWaiting();
+  await side.turn();
+  const seconds = (performance.now() - begun) / 1000;
+  for (let step = 1; step < FOOTPRINT_STEPS; step++) await side.turn();
+  const mib = side.peakMib();
+  await side.end();
+  // What it checkpointed is not to be resumed.
+  await rm(output, { recursive: true, force: true });
+  return { seconds, mib };
+}
+
 /** A model that both sides begin with, and the rows of the tweets for it. */
 async function jobFiles(job: JobCase): Promise<{ readonly base: string; readonly rows: string }> {
   const source = join(shared, 'models', job.model);
@@ -172,50 +246,61 @@ async function jobFiles(job: JobCase): Promise<{ readonly base: string; readonly
   return { base, rows: await json('rows.json', all) };
 }
 
+/** How the other side evaluates: as Trainer does, or in batches of rows sorted by length. */
+const EVALUATIONS = [
+  { by: 'trainer', batches: [4, 8, 32] },
+  { by: 'sorted', batches: [8, 32] },
+] as const;
+
 async function compareEvaluation(): Promise<void> {
-  say('| evaluation of 1,000 tweets | Retune | Trainer, by batch | times faster | asked |');
-  say('| --- | --- | --- | --- | --- |');
-  for (const job of JOBS.slice(1)) {
+  say(
+    '| evaluation | Retune | Trainer.predict | torch, rows sorted by length | times faster | asked |',
+  );
+  say('| --- | --- | --- | --- | --- | --- |');
+  for (const job of JOBS.slice(1).filter(({ name }) => name.includes(values.job))) {
     const { base, rows } = await jobFiles(job);
     const all = JSON.parse(await readFile(rows, 'utf8')) as unknown[];
-    const heldOut = await json('held-out.json', all.slice(1000));
-    const seconds = async (command: string, prefix: readonly string[], eval_batch: number) => {
-      const result = join(folder, 'result.json');
-      const whole = {
-        ...{
-          command: 'train',
-          model: base,
-          rows,
-          pad: job.pad,
-          threads,
-          held_out: heldOut,
-          result,
-        },
-        ...{ eval_batch, args: { max_steps: 1 }, output: join(folder, 'output') },
-      };
-      execFileSync(command, [...prefix, await json('evaluation.json', whole)], { stdio: 'ignore' });
-      const read = JSON.parse(await readFile(result, 'utf8')) as { eval_seconds: number };
-      return read.eval_seconds;
+    const heldOut = await json('held-out.json', all.slice(1000, 1000 + job.evaluated));
+    const result = join(folder, 'result.json');
+    const shared = {
+      ...{ command: 'train', model: base, rows, pad: job.pad, threads, held_out: heldOut, result },
+      ...{ args: { max_steps: 1 }, output: join(folder, 'output') },
     };
-    const batches = [8, 32, 64];
-    const mine: number[] = [];
-    const theirs: number[][] = batches.map(() => []);
-    for (let turn = 0; turn < TURNS; turn++) {
-      mine.push(await seconds(process.execPath, ['--import', 'tsx', peer('retune.ts')], 0));
-      for (const [i, batch] of batches.entries()) {
-        theirs[i]?.push(await seconds(python, [peer('trainer.py')], batch));
-      }
+    const seconds = async (eval_by: string | undefined, eval_batch: number): Promise<number> => {
+      const path = await json('evaluation.json', { ...shared, eval_by, eval_batch });
+      const [command, args] =
+        eval_by === undefined
+          ? [process.execPath, ['--import', 'tsx', peer('retune.ts'), path]]
+          : [python, [peer('trainer.py'), path]];
+      execFileSync(command, args, { stdio: 'ignore' });
+      return (JSON.parse(await readFile(result, 'utf8')) as { eval_seconds: number }).eval_seconds;
+    };
+    // Which batch is best is found once.
+    const best: { by: string; batch: number }[] = [];
+    for (const { by, batches } of EVALUATIONS) {
+      const taken: { batch: number; found: number }[] = [];
+      for (const batch of batches) taken.push({ batch, found: await seconds(by, batch) });
+      const [first] = taken.toSorted((x, y) => x.found - y.found);
+      best.push({ by, batch: first?.batch ?? 0 });
     }
-    const medians = theirs.map(median);
-    const named = batches.map((batch, i) => `${batch}: ${(medians[i] ?? NaN).toFixed(1)} s`);
-    const ratio = Math.min(...medians) / median(mine);
-    const cells = [job.model, `${median(mine).toFixed(1)} s`, named.join('; '), ratio.toFixed(2)];
-    say(`| ${[...cells, '1.5'].join(' | ')} |`);
+    const mine: number[] = [];
+    const theirs: number[][] = best.map(() => []);
+    for (let turn = 0; turn < TURNS; turn++) {
+      mine.push(await seconds(undefined, 0));
+      for (const [i, { by, batch }] of best.entries()) theirs[i]?.push(await seconds(by, batch));
+    }
+    const named = best.map(
+      ({ batch }, i) => `batch ${batch}: ${median(theirs[i] ?? []).toFixed(1)} s`,
+    );
+    const ratios = theirs.map((taken) => (median(taken) / median(mine)).toFixed(2));
+    const cells = [`${job.model}, ${job.evaluated} tweets`, `${median(mine).toFixed(1)} s`];
+    say(`| ${[...cells, ...named, ratios.join(' and '), '1.5'].join(' | ')} |`);
   }
 }
 
 if (parts.includes('shapes')) await compareShapes();
 if (parts.includes('jobs')) await compareJobs();
+if (parts.includes('footprint')) await compareFootprint();
 if (parts.includes('evaluation')) await compareEvaluation();
 await rm(folder, { recursive: true });
 console.log(`\n${machine(python)}\n\n${report.join('\n')}`);

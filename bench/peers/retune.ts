@@ -6,6 +6,7 @@ import { trainingArgumentsSchema, type TrainingArgumentsInput } from '../../trai
 import { evaluate } from '../../training/evaluate.ts';
 import { train } from '../../training/train.ts';
 import type { ModelFiles } from '../../training/weights/model-files.ts';
+import { openStore } from '../../store/open.ts';
 import { tokenizedRows, type BenchRow } from '../rows.ts';
 
 /** What both sides are told. Paths are local. */
@@ -20,6 +21,8 @@ export interface TrainingJob {
   readonly held_out?: string;
   /** Optimizer steps between two turns of the other side. */
   readonly pace?: number;
+  /** Retune takes a checkpoint after so many steps. */
+  readonly checkpoint_steps?: number;
 }
 
 export interface TrainingLog {
@@ -50,6 +53,14 @@ const trained = await train({
   args: trainingArgumentsSchema.parse(job.args),
   threads: job.threads,
   outputDirectory: job.output,
+  ...(job.checkpoint_steps !== undefined && {
+    checkpoints: {
+      store: await openStore(`file:${job.output}/store`),
+      key: 'bench',
+      everySeconds: Infinity,
+      everySteps: job.checkpoint_steps,
+    },
+  }),
   onEvent: (event) => {
     if (event.kind === 'started') waitForTurn();
     if (event.kind !== 'step') return;
@@ -64,11 +75,13 @@ const trained = await train({
 const result: Record<string, unknown> = { log };
 if (job.held_out !== undefined) {
   const rows = tokenizedRows(await read(job.held_out));
-  const begun = performance.now();
+  // As the other side: without the time to load the model.
+  let begun: number | undefined;
   const answers = await evaluate({
     ...{ modelFiles: trained.modelFiles, rows, padTokenId: job.pad, threads: job.threads },
+    onProgress: () => (begun ??= performance.now()),
   });
-  result['eval_seconds'] = (performance.now() - begun) / 1000;
+  result['eval_seconds'] = (performance.now() - (begun ?? NaN)) / 1000;
   if (answers.task === 'causal-lm') throw new Error('a classifier answered as a language model');
   const { logits, classes } = answers.logits;
   result['logits'] = rows.ids.map((_, row) => [

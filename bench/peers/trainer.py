@@ -114,7 +114,14 @@ def train(job):
         tied = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
         save_file(tied, job["weights"])
     if job.get("held_out"):
-        result |= predict(model, json.load(open(job["held_out"])), job, collator)
+        rows = json.load(open(job["held_out"]))
+        if job.get("eval_by") == "trainer":
+            trainer.args.per_device_eval_batch_size = job["eval_batch"]
+            begun = time.perf_counter()
+            logits = trainer.predict(rows).predictions
+            result |= {"logits": logits.tolist(), "eval_seconds": time.perf_counter() - begun}
+        else:
+            result |= predict(model, rows, job, collator)
     result["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     json.dump(result, open(job["result"], "w"))
 

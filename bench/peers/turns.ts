@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 
@@ -29,6 +30,12 @@ export class Peer {
   async turn(): Promise<readonly number[]> {
     this.#child.stdin?.write('go\n');
     return this.untilWaiting();
+  }
+
+  /** Most MiB of memory that it has used, on Linux. */
+  peakMib(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) / 1024;
   }
 
   /** Ends it. */
