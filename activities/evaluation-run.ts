@@ -6,7 +6,6 @@ import { Failure } from '../plan/failures.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import { openModel as openModelFiles } from '../training/open-model.ts';
-import { runJob } from '../training/process.ts';
 import {
   checkMetrics,
   expectedAnswers,
@@ -14,6 +13,7 @@ import {
   type ScoredAnswers,
 } from './evaluation-answers.ts';
 import type { EvaluateInputs } from './evaluate.ts';
+import { runWithinMemory } from './smaller-passes.ts';
 import { jobDevice } from './step-device.ts';
 import type { StepContext } from './step-context.ts';
 import { openModel, openTokenized, requireTokenizerOf } from './tokenized-input.ts';
@@ -45,7 +45,7 @@ export async function runEvaluation(
   const { model } = await openModelFiles(modelFiles);
   checkMetrics(model, inputs.metrics ?? []);
   const expected = expectedAnswers(model, { rows, datasetLabels: info.labels, labels });
-  const answers = await runJob(
+  const answers = await runWithinMemory(
     {
       kind: 'evaluate',
       ...{ modelFiles, file },
@@ -56,6 +56,7 @@ export async function runEvaluation(
     },
     {
       signal,
+      note: (text) => context.note(text),
       onEvent(event) {
         if (event.kind !== 'prediction') return;
         context.progress({ phase: 'evaluating', step: event.rowsDone, max_steps: event.rows });

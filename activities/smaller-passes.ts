@@ -6,28 +6,37 @@ import {
   runJob,
   type JobEvent,
   type JobResult,
+  type EvaluateJob,
   type TrainJob,
 } from '../training/process.ts';
 
 export interface RunWithinMemoryOptions {
   readonly signal: AbortSignal;
   readonly onEvent: (event: JobEvent) => void;
-  /** Told a sentence for a person when the training begins again. */
+  /** Told a sentence for a person when the job begins again. */
   readonly note: (text: string) => void;
 }
 
 /** Tokens of a pass below which memory is not lost to passes. */
 const FEWEST_TOKENS = PACKING.tokensPerPass / 8;
 
+/** What a person is told: the process that ended, and how the next one goes on. */
+const AGAIN = {
+  train: ['training', 'it goes on from its last checkpoint'],
+  evaluate: ['evaluation', 'it begins again'],
+} as const;
+
 /**
- * Trains in a process of its own. When that process ends because memory ran out, another one goes on
- * from the last checkpoint in passes of half as many tokens, three times at most.
+ * Trains or evaluates in a process of its own. When that process ends because memory ran out,
+ * another one does in passes of half as many tokens, three times at most; a training goes on from
+ * its last checkpoint.
  * @throws as `runJob`
  */
-export async function runWithinMemory(
-  job: TrainJob,
+export async function runWithinMemory<J extends TrainJob | EvaluateJob>(
+  job: J,
   { signal, onEvent, note }: RunWithinMemoryOptions,
-): Promise<JobResult<TrainJob>> {
+): Promise<JobResult<J>> {
+  const [what, again] = AGAIN[job.kind];
   for (let tokensPerPass = job.tokensPerPass ?? PACKING.tokensPerPass; ;) {
     const killsBefore = await outOfMemoryKills();
     try {
@@ -38,8 +47,8 @@ export async function runWithinMemory(
         throw error;
       tokensPerPass /= 2;
       note(
-        'memory ran out and ended the training process: it goes on from its last checkpoint in ' +
-          `passes of at most ${tokensPerPass} tokens`,
+        `memory ran out and ended the ${what} process: ${again} in passes of at most ` +
+          `${tokensPerPass} tokens`,
       );
     }
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { artifact, defineStep, notBuilt, schemaFacts } from '../language/step-declaration.ts';
+import { artifact, defineStep, schemaFacts } from '../language/step-declaration.ts';
 import { trainingArgumentsSchema } from '../training/arguments.ts';
 import { OLDER_NAMES } from '../training/arguments/older-names.ts';
 import { DEVICE_CHOICES, DEVICE_DESCRIPTION } from '../training/devices/device.ts';
@@ -120,7 +120,12 @@ const inputs = z
       .describe(
         'parameters to leave as they are: names, in which * stands for anything; or all_but_last: N, the embeddings and all layers below the last N; with lora it may freeze the head too',
       ),
-    pack: notBuilt(),
+    pack: z
+      .boolean()
+      .default(true)
+      .describe(
+        'whether several examples share a row, which attention keeps apart; false pads each to the longest of its pass, as Trainer does, and an imported .onnx classifier is always trained so',
+      ),
   })
   .check(...trainRules);
 

@@ -106,11 +106,12 @@ function settingsOf(
   | 'lora'
   | 'earlyStopping'
   | 'divergence'
+  | 'pack'
 > {
-  const { task, args, divergence, freeze, lora } = inputs;
+  const { task, args, divergence, freeze, lora, pack } = inputs;
   const problemType = inputs.problem_type ?? (labelKind && PROBLEM_TYPES[labelKind]);
   return {
-    ...{ task, args },
+    ...{ task, args, pack },
     ...(problemType && { problemType }),
     ...(inputs.class_weights && { classWeights: inputs.class_weights }),
     ...(freeze && { freeze }),

@@ -1,5 +1,6 @@
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { Failure } from '../plan/failures.ts';
+import { FORMATS } from './formats.ts';
 import { printJson } from './output.ts';
 
 // Commands are loaded when they are called: `check` needs neither Temporal nor the store.
@@ -9,12 +10,29 @@ const program = new Command('retune')
   .configureHelp({ showGlobalOptions: true });
 
 program
+  .command('init')
+  .description('write NAME.yaml, a commented pipeline to start from')
+  .argument('[name]', 'of the pipeline', 'my-pipeline')
+  .option('--from <example>', 'a file of pipelines/, without .yaml', 'quickstart')
+  .option('--json', 'as JSON')
+  .action(async (name, options) => end((await import('./commands/init.ts')).init(name, options)));
+program
   .command('check')
   .description('check a pipeline file; exit code 1 on findings, 2 when it cannot be read')
   .argument('<file>')
   .option('-p, --param <name=value>', 'a param of the submission; again for more', collect)
-  .option('--json', 'findings as JSON')
+  .addOption(
+    new Option('--format <format>', 'how findings are written').choices(FORMATS).default('text'),
+  )
+  .option('--json', 'short for --format json')
   .action(async (file, options) => end((await import('./commands/check.ts')).check(file, options)));
+program
+  .command('graph')
+  .description("draw a pipeline's steps; exit code 1 on findings, 2 when it cannot be read")
+  .argument('<file>')
+  .option('--mermaid', 'as a Mermaid flowchart')
+  .option('--json', 'steps and what they need, as JSON')
+  .action(async (file, options) => end((await import('./commands/graph.ts')).graph(file, options)));
 program
   .command('run')
   .description('submit a pipeline and follow it; exit code 0 completed, 1 failed, 3 paused')

@@ -46,22 +46,28 @@ export type Compilation =
  * it. What a person wrote never makes it throw.
  */
 export function compile(options: CheckOptions): Compilation {
-  const { reporter, pipeline, graph } = analyse(options, true);
+  return compiled(options, true);
+}
+
+/** Everything that is wrong with a file, and hints; params without a default need no value. */
+export function check(options: CheckOptions): readonly Diagnostic[] {
+  const drafted = draft(options);
+  return drafted.ok ? drafted.hints : drafted.diagnostics;
+}
+
+/** As `compile`, of a file alone: the plan lacks the values of params without a default. */
+export function draft(options: CheckOptions): Compilation {
+  return compiled(options, false);
+}
+
+function compiled(options: CheckOptions, isSubmission: boolean): Compilation {
+  const { reporter, pipeline, graph } = analyse(options, isSubmission);
   if (pipeline !== undefined && !reporter.hasErrors) {
     const plan = planOf(pipeline, graph);
     checkPlanSize(plan, options.params, reporter);
     if (!reporter.hasErrors) return { ok: true, plan, hints: reporter.diagnostics() };
   }
   return { ok: false, diagnostics: reporter.diagnostics() };
-}
-
-/** Everything that is wrong with a file, and hints; params without a default need no value. */
-export function check(options: CheckOptions): readonly Diagnostic[] {
-  const { reporter, pipeline, graph } = analyse(options, false);
-  if (pipeline !== undefined && !reporter.hasErrors) {
-    checkPlanSize(planOf(pipeline, graph), options.params, reporter);
-  }
-  return reporter.diagnostics();
 }
 
 /** For each step the steps it waits for, and where the file says so. */

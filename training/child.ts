@@ -70,11 +70,11 @@ async function runTrain(job: TrainJob): Promise<JobResults['train']> {
 }
 
 async function runEvaluate(job: EvaluateJob): Promise<JobResults['evaluate']> {
-  const { file, modelFiles, padTokenId, threads, device } = job;
+  const { kind, file, ...rest } = job;
   const rows = await readTokenizedSplit(file);
   return evaluate({
-    ...{ modelFiles, rows, padTokenId, threads },
-    ...(device !== undefined && { device }),
+    ...rest,
+    rows,
     signal: controller.signal,
     onProgress: (rowsDone) =>
       send({ kind: 'event', event: { kind: 'prediction', rowsDone, rows: rows.ids.length } }),

@@ -6,7 +6,7 @@ import { requireDevice } from './devices/device-probe.ts';
 import { placeParameters } from './devices/placed-parameters.ts';
 import { checkRows } from './examples.ts';
 import { loadModelWeights, openModel } from './open-model.ts';
-import { PACKING } from './packing.ts';
+import { limitedTo, PACKING } from './packing.ts';
 import { openPredictor, type TokenLoss } from './prediction.ts';
 import { allocateTensorData, loadRuntime, type Tensor } from './runtime/runtime.ts';
 import type { ModelFiles } from './weights/model-files.ts';
@@ -16,6 +16,8 @@ export interface EvaluateInput {
   readonly rows: TokenizedRows;
   readonly padTokenId: number | null;
   readonly threads: number;
+  /** Most tokens of a pass, where memory ran out before. */
+  readonly tokensPerPass?: number;
   /** Where passes run; without it on the CPU. */
   readonly device?: Device;
   /** Stops before the next pass, with its reason. */
@@ -61,7 +63,8 @@ export async function evaluate(input: EvaluateInput): Promise<ModelAnswers> {
     });
     const parameters = await placeParameters(runtime, device, Object.fromEntries(tensors));
     const predictor = openPredictor({
-      ...{ runtime, model, padTokenId, limits: PACKING, threads },
+      ...{ runtime, model, padTokenId, threads },
+      limits: limitedTo(PACKING, input.tokensPerPass ?? PACKING.tokensPerPass),
       parameters: () => parameters.values,
       ...(device !== undefined && { device }),
     });

@@ -19,6 +19,7 @@ export interface TrainJob extends Pick<
   | 'args'
   | 'earlyStopping'
   | 'divergence'
+  | 'pack'
   | 'tokensPerPass'
   | 'device'
 > {
@@ -51,6 +52,7 @@ export interface EvaluateJob {
   readonly file: string;
   readonly padTokenId: number | null;
   readonly threads: number;
+  readonly tokensPerPass?: number;
   readonly device?: Device;
 }
 

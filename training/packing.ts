@@ -19,6 +19,8 @@ export interface PackingLimits {
   readonly tokensPerPass: number;
   /** Most tokens of one row; a longer example makes longer rows. */
   readonly tokensPerRow: number;
+  /** A row for each example, padded to the longest of its pass. */
+  readonly isUnpacked?: boolean;
 }
 
 /** How a model that takes one example a row wants its passes; null = any number. */
@@ -36,7 +38,7 @@ export const PACKING: PackingLimits = { tokensPerPass: 1024, tokensPerRow: 256 }
 /** The same limits for passes of at most `tokensPerPass` tokens. */
 export function limitedTo(limits: PackingLimits, tokensPerPass: number): PackingLimits {
   const tokens = Math.min(limits.tokensPerPass, tokensPerPass);
-  return { tokensPerPass: tokens, tokensPerRow: Math.min(limits.tokensPerRow, tokens) };
+  return { ...limits, tokensPerPass: tokens, tokensPerRow: Math.min(limits.tokensPerRow, tokens) };
 }
 
 /**
@@ -47,18 +49,22 @@ const PAIRS_PER_TOKEN = 512;
 /** Numbers of rows that are tried. */
 const MOST_TRIALS = 16;
 
+const ANY_SHAPE: RowShape = { rows: null, tokens: null };
+
 /**
- * Shares examples out to passes: of packed rows, or of one example a row for a model that wants that.
+ * Shares examples out to passes: of packed rows, or of one example a row where that is wanted.
  * @param lengths tokens of each example, at least 1
+ * @param shape of a model that takes no packed rows
  */
 export function passesOf(
   lengths: readonly number[],
   limits: PackingLimits,
   shape: RowShape | undefined,
 ): readonly Pass[] {
-  return shape === undefined
+  const unpacked = shape ?? (limits.isUnpacked === true ? ANY_SHAPE : undefined);
+  return unpacked === undefined
     ? packExamples(lengths, limits)
-    : oneExampleARow(lengths, limits, shape);
+    : oneExampleARow(lengths, limits, unpacked);
 }
 
 /**

@@ -48,6 +48,8 @@ export interface TrainInput extends Omit<ModelPurpose, 'labelCount'> {
   readonly divergence?: DivergenceRule;
   readonly replay?: Replay;
   readonly threads: number;
+  /** False: each example is a row of its own, padded. */
+  readonly pack?: boolean;
   /** Most tokens of a pass, where memory ran out before: the last bits become others. */
   readonly tokensPerPass?: number;
   /** Where it is trained; without it on the CPU, with bits that do not depend on threads. */
@@ -147,7 +149,8 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   if (replay !== undefined) checkRows(replay.rows, { ...requirements, name: 'replay.dataset' });
   const mixed = mixRows(trainRows, replay);
   const schedule = planSchedule(args, mixed.primaryRows + mixed.replayedRows);
-  const limits = limitedTo(PACKING, input.tokensPerPass ?? PACKING.tokensPerPass);
+  const packing = { ...PACKING, isUnpacked: input.pack === false };
+  const limits = limitedTo(packing, input.tokensPerPass ?? PACKING.tokensPerPass);
   const shared = {
     ...{ runtime, model, padTokenId, limits, threads },
     ...(device !== undefined && { device }),

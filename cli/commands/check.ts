@@ -1,13 +1,16 @@
 import { catalog } from '../../activities/catalog.ts';
-import { check as checkPipeline, formatDiagnostics } from '../../language/compile.ts';
+import { check as checkPipeline } from '../../language/compile.ts';
+import { renderDiagnostics } from '../diagnostic-formats.ts';
+import type { Format } from '../formats.ts';
 import { printJson, printLines } from '../output.ts';
 import { paramsOf, readPipelineFile, UnreadableFile } from './pipeline-file.ts';
 
 /** `retune check FILE`: exit code 0, 1 on findings, 2 when the file cannot be read. */
 export async function check(
   file: string,
-  { param, json }: { param?: readonly string[]; json?: boolean },
+  { param, json, ...options }: { param?: readonly string[]; json?: boolean; format?: Format },
 ): Promise<number> {
+  const format = json ? 'json' : (options.format ?? 'text');
   try {
     const { source, sourceName } = await readPipelineFile(file);
     const params = paramsOf(source, param);
@@ -17,15 +20,14 @@ export async function check(
       catalog,
       ...(params !== undefined && { params }),
     });
-    const hasErrors = diagnostics.some(({ severity }) => severity === 'error');
-    if (json) printJson({ ok: !hasErrors, diagnostics });
-    else if (diagnostics.length > 0) printLines([formatDiagnostics(diagnostics)]);
-    if (!json && !hasErrors) printLines([`${file}: no errors`]);
-    return hasErrors ? 1 : 0;
+    const text = renderDiagnostics(file, diagnostics, format);
+    if (text !== '') printLines([text]);
+    return diagnostics.some(({ severity }) => severity === 'error') ? 1 : 0;
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     process.stderr.write(`error: ${error.message}\n`);
-    if (json) printJson({ ok: false, error: { type: 'Error', message: error.message } });
+    if (format === 'json')
+      printJson({ ok: false, error: { type: 'Error', message: error.message } });
     return 2;
   }
 }

@@ -1,11 +1,16 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { runWithinMemory } from '../../activities/smaller-passes.ts';
-import { writeTokenizedSplit, type TokenizedRows } from '../../data/tokenized-dataset.ts';
+import {
+  readTokenizedSplit,
+  writeTokenizedSplit,
+  type TokenizedRows,
+} from '../../data/tokenized-dataset.ts';
 import { openStore } from '../../store/open.ts';
 import type { Store } from '../../store/store.ts';
+import { evaluate } from '../../training/evaluate.ts';
 import type { JobEvent, TrainJob } from '../../training/process.ts';
 import { dataOrder } from '../../training/random/data-order.ts';
 import { train, type TrainInput } from '../../training/train.ts';
@@ -96,6 +101,39 @@ test('a process that memory ran out for goes on in smaller passes', async () => 
   const whole = await train({ ...input, tokensPerPass: 512 });
   const { 'config.json': _, ...weights } = await modelDigests(whole);
   expect(await modelDigests(result)).toMatchObject(weights);
+});
+
+test('an evaluation that memory ran out for begins again in smaller passes', async () => {
+  const { modelFiles } = await train({ ...input, outputDirectory: await temporaryFolder() });
+  // The long rows come last, in passes that need more memory than all before.
+  const lengths = [...Array<number>(2000).fill(20), ...Array<number>(4).fill(1000)];
+  const rows = lengths.map((length, row) => ({
+    ...{ id: `${row}`, inputIds: new Int32Array(length).fill(1 + (row % 9)), label: row % 3 },
+    ...{ values: null, completionMask: null },
+  }));
+  const file = join(folder, 'evaluated.arrow');
+  const columns = { label: true, valuesPerRow: 0, completionMask: false };
+  await writeTokenizedSplit(file, [rows], columns);
+  const evaluated = { modelFiles, padTokenId: input.padTokenId, threads: 1 };
+  const notes: string[] = [];
+  let pid = 0;
+  let processes = 0;
+  const onEvent = (event: JobEvent): void => {
+    if (event.kind === 'process') [pid, processes] = [event.pid, processes + 1];
+    if (event.kind !== 'prediction' || event.rowsDone > 0 || processes > 1) return;
+    execFileSync('prlimit', ['--pid', String(pid), '--data=1']);
+  };
+  const { signal } = new AbortController();
+  const note = (text: string): unknown => notes.push(text);
+  const answers = await runWithinMemory(
+    { kind: 'evaluate', ...evaluated, file },
+    { signal, onEvent, note },
+  );
+  expect(notes).toEqual([
+    'memory ran out and ended the evaluation process: it begins again in passes of at most 512 tokens',
+  ]);
+  const split = await readTokenizedSplit(file);
+  expect(answers).toEqual(await evaluate({ ...evaluated, rows: split, tokensPerPass: 512 }));
 });
 
 test('a process that was killed otherwise is not begun again', async () => {

@@ -90,3 +90,52 @@ test.each([
   const result = await check(...args, '--json');
   expect([result.code, JSON.parse(result.stdout)]).toEqual([code, document]);
 });
+
+test('--format github: an annotation a finding, with its place and escapes', async () => {
+  await writeFile(join(folder, 'two, 50%.yaml'), GOOD.replaceAll('params.rows', 'params.row'));
+  const { code, stdout } = await check('two, 50%.yaml', '--format', 'github');
+  expect(code).toBe(1);
+  expect(stdout).toBe(
+    '::error file=two%2C 50%25.yaml,line=8,endLine=8,col=82,endColumn=85,title=retune%3A reference' +
+      "::unknown param 'row'; did you mean 'rows'?\n" +
+      "::notice file=two%2C 50%25.yaml,line=3,endLine=3,col=3,endColumn=7,title=retune%3A param::param 'rows' is never used\n",
+  );
+  expect(await check('good.yaml', '--format', 'github')).toMatchObject({ code: 0, stdout: '' });
+});
+
+test('--format sarif: a log that code scanners read', async () => {
+  const { code, stdout } = await check('bad.yaml', '--format', 'sarif');
+  expect(code).toBe(1);
+  const log = JSON.parse(stdout) as {
+    version: string;
+    runs: [{ tool: { driver: { rules: { id: string }[] } }; results: { ruleIndex: number }[] }];
+  };
+  const [run] = log.runs;
+  expect(log.version).toBe('2.1.0');
+  expect(run.results).toMatchObject([
+    {
+      ruleId: 'reference',
+      level: 'error',
+      message: { text: "unknown step 'date'; did you mean 'data'?" },
+      locations: [
+        {
+          physicalLocation: {
+            artifactLocation: { uri: 'bad.yaml' },
+            region: { startLine: 8, startColumn: 33, endColumn: 37 },
+          },
+        },
+      ],
+    },
+  ]);
+  expect(run.tool.driver.rules[run.results[0]!.ruleIndex]).toEqual({ id: 'reference' });
+  const none = await check('good.yaml', '--format', 'sarif');
+  expect([none.code, (JSON.parse(none.stdout) as typeof log).runs[0].results]).toEqual([0, []]);
+});
+
+test('a format that there is not', async () => {
+  const { code, stderr } = await check('good.yaml', '--format', 'xml');
+  expect([code, stderr]).toEqual([
+    1,
+    "error: option '--format <format>' argument 'xml' is invalid. Allowed choices are text, json, github, sarif.\n",
+  ]);
+});

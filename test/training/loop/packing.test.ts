@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
-import { packExamples, type Pass } from '../../../training/packing.ts';
+import { limitedTo, packExamples, passesOf, type Pass } from '../../../training/packing.ts';
 import { MersenneTwister } from '../../../training/random/mersenne-twister.ts';
+import { train, type TrainResult } from '../../../training/train.ts';
+import { modelDigests, smallTraining, temporaryFolder } from './small-training.ts';
 
 test.each([
   {
@@ -77,4 +79,35 @@ test('every example is placed once, without overlap, within the limits', () => {
     }
     expect(packExamples(lengths, limits)).toEqual(passes);
   }
+});
+
+test('unpacked, each example has a row of its own as long as the longest of its pass', () => {
+  const limits = { tokensPerPass: 100, tokensPerRow: 50, isUnpacked: true };
+  const passes = passesOf([10, 30, 28, 31, 9], limits, undefined);
+  expect(passes.map(({ rows, tokens }) => [rows, tokens])).toEqual([
+    [3, 31],
+    [2, 10],
+  ]);
+  const places = passes.flatMap(({ placements }) => placements);
+  expect(places.every(({ start }) => start === 0)).toBe(true);
+  expect(places.map(({ example }) => example)).toEqual([3, 1, 2, 0, 4]);
+  // Less memory still means smaller passes of single examples.
+  const smaller = passesOf([10, 30, 28, 31, 9], limitedTo(limits, 40), undefined);
+  expect(smaller.map(({ rows }) => rows)).toEqual([1, 1, 1, 2]);
+});
+
+test('a training without packing has the same curve, with padding', async () => {
+  const folder = await temporaryFolder();
+  const input = await smallTraining(folder, { logging_steps: 1 });
+  const packed = await train(input);
+  const unpacked = await train({ ...input, pack: false });
+  const losses = ({ history }: TrainResult): readonly number[] =>
+    history.flatMap((row) => ('loss' in row ? [row.loss] : []));
+  expect(losses(packed).length).toBeGreaterThan(3);
+  for (const [i, loss] of losses(packed).entries()) {
+    expect(losses(unpacked)[i]).toBeCloseTo(loss, 5);
+  }
+  const [with_, without] = [unpacked, packed].map(({ metrics }) => metrics['padding_fraction']);
+  expect(with_).toBeGreaterThan(without ?? NaN);
+  expect(await modelDigests(unpacked)).not.toEqual(await modelDigests(packed));
 });

@@ -1,0 +1,34 @@
+import { catalog } from '../../activities/catalog.ts';
+import { draft, formatDiagnostics } from '../../language/compile.ts';
+import { printJson, printLines } from '../output.ts';
+import { drawPipeline, mermaidFlowchart } from '../pipeline-drawing.ts';
+import { readPipelineFile, UnreadableFile } from './pipeline-file.ts';
+
+/** `retune graph FILE`: exit code 0, 1 on findings, 2 when the file cannot be read. */
+export async function graph(
+  file: string,
+  { mermaid = false, json = false }: { mermaid?: boolean; json?: boolean },
+): Promise<number> {
+  try {
+    const { source, sourceName } = await readPipelineFile(file);
+    const drafted = draft({ source, sourceName, catalog });
+    if (!drafted.ok) {
+      if (json) printJson({ ok: false, diagnostics: drafted.diagnostics });
+      else process.stderr.write(`${formatDiagnostics(drafted.diagnostics)}\n`);
+      return 1;
+    }
+    const { plan } = drafted;
+    if (json) {
+      const steps = plan.steps.map(({ id, kind, version, needs }) => ({
+        ...{ id, uses: `${kind}@${version}`, needs },
+      }));
+      printJson({ ok: true, steps });
+    } else printLines(mermaid ? mermaidFlowchart(plan) : drawPipeline(plan));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof UnreadableFile)) throw error;
+    process.stderr.write(`error: ${error.message}\n`);
+    if (json) printJson({ ok: false, error: { type: 'Error', message: error.message } });
+    return 2;
+  }
+}

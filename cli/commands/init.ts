@@ -1,0 +1,82 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { catalog } from '../../activities/catalog.ts';
+import { check, formatDiagnostics } from '../../language/compile.ts';
+import { suggestion } from '../../language/suggestion.ts';
+import { CommandError } from '../command-error.ts';
+import { printJson, printLines } from '../output.ts';
+import { userPath } from '../user-path.ts';
+
+const EXAMPLES = new URL('../../pipelines/', import.meta.url);
+
+/**
+ * `retune init [NAME]`: writes NAME.yaml, a copy of an example under that name; exit code 0.
+ * @throws CommandError when there is such a file, no such example, or no pipeline may have the name
+ */
+export async function init(
+  name: string,
+  { from, json = false }: { from: string; json?: boolean },
+): Promise<number> {
+  const source = renamed(await readExample(from), from, name);
+  const sourceName = `${name}.yaml`;
+  const findings = check({ source, sourceName, catalog });
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw new CommandError(formatDiagnostics(errors));
+  try {
+    await writeFile(userPath(sourceName), source, { flag: 'wx' });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new CommandError(`cannot write '${sourceName}': ${explain(error.code)}`, {
+      cause: error,
+    });
+  }
+  if (json) printJson({ file: sourceName, from });
+  else {
+    printLines([
+      `wrote ${sourceName}, a copy of pipelines/${from}.yaml`,
+      `next: npm run --silent retune -- check ${sourceName}`,
+    ]);
+  }
+  return 0;
+}
+
+async function readExample(from: string): Promise<string> {
+  const files = await readdir(EXAMPLES);
+  const examples = files
+    .filter((file) => extname(file) === '.yaml')
+    .map((file) => basename(file, '.yaml'));
+  if (!examples.includes(from)) {
+    throw new CommandError(`there is no example '${from}'; ${suggestion(from, examples)}`);
+  }
+  return readFile(fileURLToPath(new URL(`${from}.yaml`, EXAMPLES)), 'utf8');
+}
+
+/** The example under another name, in its comments too. */
+function renamed(text: string, from: string, name: string): string {
+  return text
+    .replace(
+      /^name: .*$/m,
+      () => `name: ${isPlain(name) ? name : `'${name.replaceAll("'", "''")}'`}`,
+    )
+    .replace(`--workflow-id ${from}`, () => `--workflow-id ${name}`)
+    .replaceAll(`pipelines/${from}.yaml`, () => `${name}.yaml`);
+}
+
+/** Whether YAML reads it as text without quotes. */
+function isPlain(name: string): boolean {
+  return /^[A-Za-z][A-Za-z0-9_.-]*$/.test(name) && !/^(true|false|null)$/i.test(name);
+}
+
+function explain(code: unknown): string {
+  switch (code) {
+    case 'EEXIST':
+      return 'there is such a file already; choose another name, or remove it';
+    case 'EACCES':
+      return 'permission denied; run it in a folder that you may write in';
+    case 'ENOENT':
+      return 'there is no such folder; make it first';
+    default:
+      return String(code);
+  }
+}

@@ -1,0 +1,86 @@
+import { pathToFileURL } from 'node:url';
+import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
+import { RULES } from '../language/diagnostic.ts';
+import type { Format } from './formats.ts';
+
+/** What was found in a file, ready to print; empty when there is nothing to say. */
+export function renderDiagnostics(
+  file: string,
+  diagnostics: readonly Diagnostic[],
+  format: Format,
+): string {
+  const hasErrors = diagnostics.some(({ severity }) => severity === 'error');
+  switch (format) {
+    case 'json':
+      return JSON.stringify({ ok: !hasErrors, diagnostics });
+    case 'github':
+      return diagnostics.map(workflowCommand).join('\n');
+    case 'sarif':
+      return JSON.stringify(sarifLog(diagnostics), null, 2);
+    case 'text': {
+      const found = diagnostics.length === 0 ? [] : [formatDiagnostics(diagnostics)];
+      return [...found, ...(hasErrors ? [] : [`${file}: no errors`])].join('\n');
+    }
+  }
+}
+
+/**
+ * An annotation of GitHub Actions, on the line of a pull request.
+ * Source: docs.github.com, Workflow commands; escapes as in @actions/core, command.ts.
+ */
+function workflowCommand(diagnostic: Diagnostic): string {
+  const { severity, file, line, column, length, rule, message } = diagnostic;
+  const properties = Object.entries({
+    ...{ file, line, endLine: line, col: column, endColumn: column + length },
+    title: `retune: ${rule}`,
+  }).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
+  const command = severity === 'error' ? 'error' : 'notice';
+  return `::${command} ${properties.join(',')}::${escapeData(message)}`;
+}
+
+function escapeData(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function escapeProperty(text: string): string {
+  return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}
+
+/** Source: SARIF 2.1.0, docs.oasis-open.org/sarif/sarif/v2.1.0. */
+function sarifLog(diagnostics: readonly Diagnostic[]): object {
+  return {
+    $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+    version: '2.1.0',
+    runs: [
+      {
+        tool: { driver: { name: 'retune', rules: RULES.map((id) => ({ id })) } },
+        columnKind: 'unicodeCodePoints',
+        results: diagnostics.map((diagnostic) => ({
+          ruleId: diagnostic.rule,
+          ruleIndex: RULES.indexOf(diagnostic.rule),
+          level: diagnostic.severity === 'error' ? 'error' : 'note',
+          message: { text: diagnostic.message },
+          locations: [
+            {
+              physicalLocation: {
+                artifactLocation: { uri: uriOf(diagnostic.file) },
+                region: {
+                  startLine: diagnostic.line,
+                  startColumn: diagnostic.column,
+                  endColumn: diagnostic.column + diagnostic.length,
+                },
+              },
+            },
+          ],
+        })),
+      },
+    ],
+  };
+}
+
+/** A path as the person wrote it: a relative one is found in a checkout. */
+function uriOf(file: string): string {
+  return file.startsWith('/')
+    ? pathToFileURL(file).href
+    : file.split('/').map(encodeURIComponent).join('/');
+}

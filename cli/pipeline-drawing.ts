@@ -1,0 +1,121 @@
+import type { Plan, PlanStep, StepId } from '../plan/plan.ts';
+
+/** Steps in an order in which each follows what it needs, otherwise that of the file. */
+function inOrder({ steps }: Plan): readonly PlanStep[] {
+  const waiting = new Map(steps.map((step) => [step.id, new Set(step.needs)]));
+  const ordered: PlanStep[] = [];
+  while (ordered.length < steps.length) {
+    const next = steps.find(({ id }) => waiting.get(id)?.size === 0);
+    if (next === undefined) throw new Error('internal: a plan with a cycle');
+    ordered.push(next);
+    waiting.delete(next.id);
+    for (const needs of waiting.values()) needs.delete(next.id);
+  }
+  return ordered;
+}
+
+/** What a person reads beside a step's name: `train@1, on gpu, if ...`. */
+function factsOf({ kind, version, runsOn, role, if: condition }: PlanStep): string {
+  return [
+    `${kind}@${version}`,
+    ...(role === 'train' && runsOn !== 'cpu' ? [`on ${String(runsOn)}`] : []),
+    ...(condition === undefined ? [] : [`if ${condition.replaceAll(/\s+/g, ' ')}`]),
+  ].join(', ');
+}
+
+/**
+ * The steps below each other, each with a line from what it needs; ○ needs nothing:
+ *
+ * ```text
+ * ○ data        download-dataset@1
+ * │ ○ base      download-model@1
+ * ● │ rows      subset@1
+ * ●─┘ tokens    tokenize@1
+ * ```
+ */
+export function drawPipeline(plan: Plan): readonly string[] {
+  const steps = inOrder(plan);
+  const lastReader = new Map<StepId, number>();
+  for (const [i, { needs }] of steps.entries()) for (const id of needs) lastReader.set(id, i);
+  /** Whose results each column leads to later steps. */
+  const lanes: (StepId | undefined)[] = [];
+  /** The column of a step that nothing reads: what is drawn right below would look like it does. */
+  let dead = -1;
+  const rows = steps.map((step, i) => {
+    const read = new Set(
+      lanes.flatMap((id, lane) => (id && step.needs.includes(id) ? [lane] : [])),
+    );
+    const isEnding = (lane: number): boolean => lastReader.get(lanes[lane] ?? '') === i;
+    const ended = [...read].filter(isEnding);
+    const isSource = step.needs.length === 0;
+    const own = ended[0] ?? freeLane(lanes, isSource ? -1 : dead);
+    const picture = drawRow(lanes, own, read, isEnding).replace('●', isSource ? '○' : '●');
+    for (const lane of ended) lanes[lane] = undefined;
+    const isRead = lastReader.has(step.id);
+    lanes[own] = isRead ? step.id : undefined;
+    dead = isRead ? -1 : own;
+    while (lanes.length > 0 && lanes.at(-1) === undefined) lanes.pop();
+    return { name: `${picture} ${step.id}`, facts: factsOf(step) };
+  });
+  const width = Math.max(0, ...rows.map(({ name }) => name.length));
+  return rows.map(({ name, facts }) => `${name.padEnd(width)}  ${facts}`);
+}
+
+function freeLane(lanes: readonly (StepId | undefined)[], except: number): number {
+  const free = lanes.findIndex((id, lane) => id === undefined && lane !== except);
+  if (free >= 0) return free;
+  return lanes.length === except ? except + 1 : lanes.length;
+}
+
+function drawRow(
+  lanes: readonly (StepId | undefined)[],
+  own: number,
+  read: ReadonlySet<number>,
+  isEnding: (lane: number) => boolean,
+): string {
+  const [from, to] = [Math.min(own, ...read), Math.max(own, ...read)];
+  const cells = Array.from({ length: Math.max(lanes.length, own + 1) }, (_, lane) => {
+    if (lane === own) return '●';
+    if (read.has(lane)) {
+      if (!isEnding(lane)) return lane === from ? '├' : lane === to ? '┤' : '┼';
+      return lane === from ? '└' : lane === to ? '┘' : '┴';
+    }
+    const isCrossed = lane > from && lane < to;
+    if (lanes[lane] === undefined) return isCrossed ? '─' : ' ';
+    return isCrossed ? '┼' : '│';
+  });
+  return cells
+    .map((cell, lane) => `${cell}${lane >= from && lane < to ? '─' : ' '}`)
+    .join('')
+    .trimEnd();
+}
+
+/** The same as a flowchart. Source: mermaid.js.org/syntax/flowchart. */
+export function mermaidFlowchart(plan: Plan): readonly string[] {
+  const steps = inOrder(plan);
+  const nodes = new Map(steps.map(({ id }, i) => [id, `s${i}`]));
+  const wired = (step: PlanStep, need: StepId): boolean =>
+    JSON.stringify([step.with, step.if ?? '', step.runsOn]).includes(`steps.${need}.`);
+  return [
+    'flowchart LR',
+    ...steps.map(
+      (step) => `  ${nodes.get(step.id)}["${escaped(step.id)}<br/>${escaped(factsOf(step))}"]`,
+    ),
+    ...steps.flatMap((step) =>
+      step.needs.map((need) => {
+        // Order alone, without data, is dotted.
+        const arrow = wired(step, need) ? '-->' : '-.->';
+        return `  ${nodes.get(need)} ${arrow} ${nodes.get(step.id)}`;
+      }),
+    ),
+  ];
+}
+
+/** Text in a quoted label. */
+function escaped(text: string): string {
+  return text
+    .replaceAll('#', '#35;')
+    .replaceAll('"', '#quot;')
+    .replaceAll('<', '#lt;')
+    .replaceAll('>', '#gt;');
+}
