@@ -13,6 +13,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { machine, peerPython, sharedFolder } from './environment.ts';
+import { JOBS, type JobCase } from './peers/jobs.ts';
 import { median, Peer } from './peers/turns.ts';
 import { readRows } from './rows.ts';
 
@@ -86,51 +87,6 @@ async function compareShapes(): Promise<void> {
     say(`| ${[...cells, ratio.toFixed(2), asked.toFixed(1)].join(' | ')} |`);
   }
 }
-
-interface JobCase {
-  readonly name: string;
-  readonly model: string;
-  readonly pad: number;
-  /** Of one optimizer step. */
-  readonly effective: number;
-  /** Trainer's ways to split it: batch, accumulation and what texts are padded to. */
-  readonly splits: readonly (readonly [number, number, number | null])[];
-  readonly asked: number;
-  /** Tweets that are evaluated. */
-  readonly evaluated: number;
-}
-
-const JOBS: readonly JobCase[] = [
-  {
-    ...{ name: 'GPT-2 124M, effective batch 4', model: 'gpt2', pad: 50256, effective: 4 },
-    splits: [
-      [4, 1, null],
-      [2, 2, null],
-      [1, 4, null],
-      [1, 4, 128],
-    ],
-    asked: 1.3,
-    evaluated: 120,
-  },
-  {
-    ...{ name: 'GPT-2 124M, effective batch 8', model: 'gpt2', pad: 50256, effective: 8 },
-    splits: [
-      [8, 1, null],
-      [4, 2, null],
-    ],
-    asked: 1.3,
-    evaluated: 120,
-  },
-  {
-    ...{ name: 'MiniLM, effective batch 8', model: 'all-MiniLM-L6-v2', pad: 0, effective: 8 },
-    splits: [
-      [8, 1, null],
-      [4, 2, null],
-    ],
-    asked: 2,
-    evaluated: 1000,
-  },
-];
 
 async function json(name: string, value: unknown): Promise<string> {
   const path = join(folder, name);

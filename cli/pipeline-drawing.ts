@@ -18,7 +18,7 @@ function inOrder({ steps }: Plan): readonly PlanStep[] {
 function factsOf({ kind, version, runsOn, role, if: condition }: PlanStep): string {
   return [
     `${kind}@${version}`,
-    ...(role === 'train' && runsOn !== 'cpu' ? [`on ${String(runsOn)}`] : []),
+    ...(role === 'train' && typeof runsOn === 'string' && runsOn !== 'cpu' ? [`on ${runsOn}`] : []),
     ...(condition === undefined ? [] : [`if ${condition.replaceAll(/\s+/g, ' ')}`]),
   ].join(', ');
 }
@@ -81,8 +81,9 @@ function drawRow(
       return lane === from ? '└' : lane === to ? '┘' : '┴';
     }
     const isCrossed = lane > from && lane < to;
-    if (lanes[lane] === undefined) return isCrossed ? '─' : ' ';
-    return isCrossed ? '┼' : '│';
+    // A line that is only crossed has nothing to do with the step.
+    if (lanes[lane] !== undefined) return '│';
+    return isCrossed ? '─' : ' ';
   });
   return cells
     .map((cell, lane) => `${cell}${lane >= from && lane < to ? '─' : ' '}`)

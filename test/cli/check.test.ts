@@ -96,9 +96,8 @@ test('--format github: an annotation a finding, with its place and escapes', asy
   const { code, stdout } = await check('two, 50%.yaml', '--format', 'github');
   expect(code).toBe(1);
   expect(stdout).toBe(
-    '::error file=two%2C 50%25.yaml,line=8,endLine=8,col=82,endColumn=85,title=retune%3A reference' +
-      "::unknown param 'row'; did you mean 'rows'?\n" +
-      "::notice file=two%2C 50%25.yaml,line=3,endLine=3,col=3,endColumn=7,title=retune%3A param::param 'rows' is never used\n",
+    '::error file=two%2C 50%25.yaml,line=8,endLine=8,col=91,endColumn=94,title=retune%3A reference' +
+      "::unknown param 'row'; did you mean 'rows'?\n",
   );
   expect(await check('good.yaml', '--format', 'github')).toMatchObject({ code: 0, stdout: '' });
 });

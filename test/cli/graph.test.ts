@@ -43,10 +43,10 @@ test('each step is below what it needs, with a line from it', async () => {
   const { code, stdout, stderr } = await graph('two.yaml');
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toBe(`\
-○ base         download-model@1
-│ ○ late       download-dataset@1
-●─┘ publish    register@1, if steps.base.outputs.parameters > 1 && params.name != '<"x">'
-○ alone        download-dataset@1
+○ base       download-model@1
+│ ○ late     download-dataset@1
+●─┘ publish  register@1, if steps.base.outputs.parameters > 1 && params.name != '<"x">'
+○ alone      download-dataset@1
 `);
 });
 
@@ -97,18 +97,14 @@ test('every edge of a large pipeline is a line from one step to the other', () =
     const reader = drafted.plan.steps.find(({ id }) => rows[i]?.includes(` ${id} `));
     const node = row.search(/[●○]/);
     const found = [...row]
-      .flatMap((mark, column) => ('├┤┴┘└'.includes(mark) ? [column] : []))
-      .filter(
-        (column) =>
-          row.slice(Math.min(node, column) + 1, Math.max(node, column)).match(/ /) === null,
-      )
+      .flatMap((mark, column) => ('├┤┼┴┘└'.includes(mark) ? [column] : []))
       .map((column) => originOf(grid, i, column));
     const own =
       row[node] === '●' && '●○│├┤┼'.includes(grid[i - 1]?.[node] ?? ' ')
         ? [originOf(grid, i, node)]
         : [];
     const ids = [...own, ...found].map((from) => drafted.plan.steps[from]?.id);
-    expect(ids.toSorted()).toEqual([...(reader?.needs ?? [])].toSorted());
+    expect(new Set(ids)).toEqual(new Set(reader?.needs));
   }
   expect(mermaidFlowchart(drafted.plan).filter((line) => line.includes('-.->'))).toHaveLength(
     drafted.plan.steps.reduce((sum, { needs }) => sum + needs.length, 0),

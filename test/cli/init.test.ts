@@ -65,7 +65,7 @@ test('a file that is there is kept', async () => {
 
 test.each([
   [['mine', '--from', 'quikstart'], "there is no example 'quikstart'; did you mean 'quickstart'?"],
-  [["a'b"], "'name' is 'a\\'b'; expected letters"],
+  [["a'b"], "'name' is 'a'b'; expected letters"],
   [['../mine'], "'name' is '../mine'; expected letters, digits, '-', '_', '.'"],
 ])('%j is refused', async (args, message) => {
   const { code, stderr } = await init(...args);

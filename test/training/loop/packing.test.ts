@@ -100,7 +100,8 @@ test('a training without packing has the same curve, with padding', async () => 
   const folder = await temporaryFolder();
   const input = await smallTraining(folder, { logging_steps: 1 });
   const packed = await train(input);
-  const unpacked = await train({ ...input, pack: false });
+  const outputDirectory = await temporaryFolder();
+  const unpacked = await train({ ...input, outputDirectory, pack: false });
   const losses = ({ history }: TrainResult): readonly number[] =>
     history.flatMap((row) => ('loss' in row ? [row.loss] : []));
   expect(losses(packed).length).toBeGreaterThan(3);
