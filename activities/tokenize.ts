@@ -15,7 +15,7 @@ const inputs = z
     padding: z
       .literal('none', { error: "only 'none' is built: training packs rows and needs no padding" })
       .default('none')
-      .describe('rows are packed when they are used, so nothing is padded'),
+      .describe('rows are packed, or padded, when they are used'),
     pad_token: z
       .string()
       .min(1)

@@ -1,7 +1,9 @@
+import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
 import { RULES } from '../language/diagnostic.ts';
 import type { Format } from './formats.ts';
+import { userPath } from './user-path.ts';
 
 /** What was found in a file, ready to print; empty when there is nothing to say. */
 export function renderDiagnostics(
@@ -29,9 +31,15 @@ export function renderDiagnostics(
  * Source: docs.github.com, Workflow commands; escapes as in @actions/core, command.ts.
  */
 function workflowCommand(diagnostic: Diagnostic): string {
-  const { severity, file, line, column, length, rule, message } = diagnostic;
+  const { severity, line, column, length, rule, message } = diagnostic;
   const properties = Object.entries({
-    ...{ file, line, endLine: line, col: column, endColumn: column + length },
+    ...{
+      file: checkoutPath(diagnostic.file),
+      line,
+      endLine: line,
+      col: column,
+      endColumn: column + length,
+    },
     title: `retune: ${rule}`,
   }).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
   const command = severity === 'error' ? 'error' : 'notice';
@@ -47,13 +55,21 @@ function escapeProperty(text: string): string {
 }
 
 /** Source: SARIF 2.1.0, docs.oasis-open.org/sarif/sarif/v2.1.0. */
-function sarifLog(diagnostics: readonly Diagnostic[]): object {
+function sarifLog(diagnostics: readonly Diagnostic[], failure?: string): object {
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
     runs: [
       {
         tool: { driver: { name: 'retune', rules: RULES.map((id) => ({ id })) } },
+        ...(failure !== undefined && {
+          invocations: [
+            {
+              executionSuccessful: false,
+              toolExecutionNotifications: [{ level: 'error', message: { text: failure } }],
+            },
+          ],
+        }),
         columnKind: 'unicodeCodePoints',
         results: diagnostics.map((diagnostic) => ({
           ruleId: diagnostic.rule,
@@ -78,9 +94,30 @@ function sarifLog(diagnostics: readonly Diagnostic[]): object {
   };
 }
 
-/** A path as the person wrote it: a relative one is found in a checkout. */
 function uriOf(file: string): string {
-  return file.startsWith('/')
-    ? pathToFileURL(file).href
-    : file.split('/').map(encodeURIComponent).join('/');
+  const path = checkoutPath(file);
+  return isAbsolute(path)
+    ? pathToFileURL(path).href
+    : path.split('/').map(encodeURIComponent).join('/');
+}
+
+/** A file's path in the checkout, which is where GitHub Actions says or where the person stands. */
+function checkoutPath(file: string): string {
+  const root = process.env['GITHUB_WORKSPACE'] || userPath('.');
+  const path = relative(root, userPath(file));
+  return path.startsWith('..') || isAbsolute(path) ? userPath(file) : path;
+}
+
+/** That a file could not be checked, for what reads `format`; undefined where stderr is enough. */
+export function renderFailure(message: string, format: Format): string | undefined {
+  switch (format) {
+    case 'text':
+      return undefined;
+    case 'json':
+      return JSON.stringify({ ok: false, error: { type: 'Error', message } });
+    case 'github':
+      return `::error title=retune::${escapeData(message)}`;
+    case 'sarif':
+      return JSON.stringify(sarifLog([], message), null, 2);
+  }
 }

@@ -24,7 +24,7 @@ program
   .addOption(
     new Option('--format <format>', 'how findings are written').choices(FORMATS).default('text'),
   )
-  .option('--json', 'short for --format json')
+  .addOption(new Option('--json', 'short for --format json').conflicts('format'))
   .action(async (file, options) => end((await import('./commands/check.ts')).check(file, options)));
 program
   .command('graph')
@@ -123,7 +123,7 @@ try {
 async function fail(error: unknown): Promise<number> {
   const isUsage = error instanceof CommanderError;
   if (isUsage && error.exitCode === 0) return 0;
-  if (process.argv.includes('--json')) {
+  if (/ --(json|format[ =]json)( |$)/.test(process.argv.join(' '))) {
     const type = error instanceof Failure ? error.type : 'Error';
     const message = error instanceof Error ? error.message : String(error);
     printJson({ error: { type, message: message.replace(/^error: /, '') } });

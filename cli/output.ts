@@ -93,11 +93,11 @@ function duration(step: StepState, now: number): string {
 /** What is worth saying of a step in one line: why it failed, its progress, or what came of it. */
 export function stepRemark(step: StepState, live?: JsonObject): string {
   if (step.error) return firstLine(step.error.message);
+  if (step.note) return step.note;
   const progress = step.status === 'running' && live ? renderProgress(live) : '';
   const parts = [
     step.attempt > 1 ? `attempt ${step.attempt}` : '',
     progress || renderOutputs(step.outputs ?? {}),
-    step.note ?? '',
   ];
   return parts.filter((part) => part !== '').join(', ');
 }

@@ -1,3 +1,5 @@
+import { printable } from '../language/excerpt.ts';
+import { parseExpression, references } from '../plan/expressions.ts';
 import type { Plan, PlanStep, StepId } from '../plan/plan.ts';
 
 /** Steps in an order in which each follows what it needs, otherwise that of the file. */
@@ -16,11 +18,12 @@ function inOrder({ steps }: Plan): readonly PlanStep[] {
 
 /** What a person reads beside a step's name: `train@1, on gpu, if ...`. */
 function factsOf({ kind, version, runsOn, role, if: condition }: PlanStep): string {
-  return [
+  const facts = [
     `${kind}@${version}`,
     ...(role === 'train' && typeof runsOn === 'string' && runsOn !== 'cpu' ? [`on ${runsOn}`] : []),
     ...(condition === undefined ? [] : [`if ${condition.replaceAll(/\s+/g, ' ')}`]),
-  ].join(', ');
+  ];
+  return printable(facts.join(', '));
 }
 
 /**
@@ -95,8 +98,7 @@ function drawRow(
 export function mermaidFlowchart(plan: Plan): readonly string[] {
   const steps = inOrder(plan);
   const nodes = new Map(steps.map(({ id }, i) => [id, `s${i}`]));
-  const wired = (step: PlanStep, need: StepId): boolean =>
-    JSON.stringify([step.with, step.if ?? '', step.runsOn]).includes(`steps.${need}.`);
+  const wires = new Map(steps.map((step) => [step.id, wiresOf(step)]));
   return [
     'flowchart LR',
     ...steps.map(
@@ -105,17 +107,31 @@ export function mermaidFlowchart(plan: Plan): readonly string[] {
     ...steps.flatMap((step) =>
       step.needs.map((need) => {
         // Order alone, without data, is dotted.
-        const arrow = wired(step, need) ? '-->' : '-.->';
+        const arrow = wires.get(step.id)?.has(need) ? '-->' : '-.->';
         return `  ${nodes.get(need)} ${arrow} ${nodes.get(step.id)}`;
       }),
     ),
   ];
 }
 
+/** Steps whose results it reads. */
+function wiresOf({ with: inputs, runsOn, if: condition }: PlanStep): ReadonlySet<StepId> {
+  const read = [
+    ...references(inputs),
+    ...references(runsOn),
+    ...(condition === undefined ? [] : parseExpression(condition).references),
+  ];
+  const ids = read.flatMap(({ context, path: [first] }) =>
+    context === 'steps' && first?.kind === 'name' ? [first.name] : [],
+  );
+  return new Set(ids);
+}
+
 /** Text in a quoted label. */
 function escaped(text: string): string {
   return text
     .replaceAll('#', '#35;')
+    .replaceAll('&', '#amp;')
     .replaceAll('"', '#quot;')
     .replaceAll('<', '#lt;')
     .replaceAll('>', '#gt;');

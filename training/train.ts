@@ -149,14 +149,14 @@ async function prepare(input: TrainInput): Promise<PreparedTraining> {
   if (replay !== undefined) checkRows(replay.rows, { ...requirements, name: 'replay.dataset' });
   const mixed = mixRows(trainRows, replay);
   const schedule = planSchedule(args, mixed.primaryRows + mixed.replayedRows);
-  const packing = { ...PACKING, isUnpacked: input.pack === false };
-  const limits = limitedTo(packing, input.tokensPerPass ?? PACKING.tokensPerPass);
+  const limits = limitedTo(PACKING, input.tokensPerPass ?? PACKING.tokensPerPass);
   const shared = {
     ...{ runtime, model, padTokenId, limits, threads },
     ...(device !== undefined && { device }),
   };
   const session = await openTrainingSession({
     ...{ ...shared, trainable, labelSmoothing: args.label_smoothing_factor },
+    limits: { ...limits, isUnpacked: input.pack === false },
     optimizer: optimizerOptions(args),
     precision: precisionOf(args),
   });

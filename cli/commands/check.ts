@@ -1,8 +1,8 @@
 import { catalog } from '../../activities/catalog.ts';
 import { check as checkPipeline } from '../../language/compile.ts';
-import { renderDiagnostics } from '../diagnostic-formats.ts';
+import { renderDiagnostics, renderFailure } from '../diagnostic-formats.ts';
 import type { Format } from '../formats.ts';
-import { printJson, printLines } from '../output.ts';
+import { printLines } from '../output.ts';
 import { paramsOf, readPipelineFile, UnreadableFile } from './pipeline-file.ts';
 
 /** `retune check FILE`: exit code 0, 1 on findings, 2 when the file cannot be read. */
@@ -26,8 +26,8 @@ export async function check(
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     process.stderr.write(`error: ${error.message}\n`);
-    if (format === 'json')
-      printJson({ ok: false, error: { type: 'Error', message: error.message } });
+    const failure = renderFailure(error.message, format);
+    if (failure !== undefined) printLines([failure]);
     return 2;
   }
 }

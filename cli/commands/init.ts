@@ -1,8 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { catalog } from '../../activities/catalog.ts';
-import { check, formatDiagnostics } from '../../language/compile.ts';
 import { suggestion } from '../../language/suggestion.ts';
 import { CommandError } from '../command-error.ts';
 import { printJson, printLines } from '../output.ts';
@@ -10,32 +8,36 @@ import { userPath } from '../user-path.ts';
 
 const EXAMPLES = new URL('../../pipelines/', import.meta.url);
 
+/** Of a pipeline, as rule `name` wants it. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
+
 /**
  * `retune init [NAME]`: writes NAME.yaml, a copy of an example under that name; exit code 0.
  * @throws CommandError when there is such a file, no such example, or no pipeline may have the name
  */
 export async function init(
-  name: string,
+  given: string,
   { from, json = false }: { from: string; json?: boolean },
 ): Promise<number> {
+  const name = given.replace(/\.ya?ml$/, '');
+  if (!NAME.test(name)) {
+    throw new CommandError(
+      `no pipeline may have the name ${JSON.stringify(name)}; expected letters, digits, '-', '_', '.', at most 100`,
+    );
+  }
   const source = renamed(await readExample(from), from, name);
-  const sourceName = `${name}.yaml`;
-  const findings = check({ source, sourceName, catalog });
-  const errors = findings.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0) throw new CommandError(formatDiagnostics(errors));
+  const file = `${name}.yaml`;
   try {
-    await writeFile(userPath(sourceName), source, { flag: 'wx' });
+    await writeFile(userPath(file), source, { flag: 'wx' });
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error;
-    throw new CommandError(`cannot write '${sourceName}': ${explain(error.code)}`, {
-      cause: error,
-    });
+    throw new CommandError(`cannot write '${file}': ${explain(error.code)}`, { cause: error });
   }
-  if (json) printJson({ file: sourceName, from });
+  if (json) printJson({ file, from });
   else {
     printLines([
-      `wrote ${sourceName}, a copy of pipelines/${from}.yaml`,
-      `next: npm run --silent retune -- check ${sourceName}`,
+      `wrote ${file}, a copy of pipelines/${from}.yaml`,
+      `next: npm run --silent retune -- check ${file}`,
     ]);
   }
   return 0;
@@ -52,15 +54,13 @@ async function readExample(from: string): Promise<string> {
   return readFile(fileURLToPath(new URL(`${from}.yaml`, EXAMPLES)), 'utf8');
 }
 
-/** The example under another name, in its comments too. */
+/** The example under another name, in the commands of its comments too. */
 function renamed(text: string, from: string, name: string): string {
   return text
-    .replace(
-      /^name: .*$/m,
-      () => `name: ${isPlain(name) ? name : `'${name.replaceAll("'", "''")}'`}`,
-    )
-    .replace(`--workflow-id ${from}`, () => `--workflow-id ${name}`)
-    .replaceAll(`pipelines/${from}.yaml`, () => `${name}.yaml`);
+    .replace(/^name: .*$/m, () => `name: ${isPlain(name) ? name : `'${name}'`}`)
+    .replaceAll(/--workflow-id \S+/g, () => `--workflow-id ${name}`)
+    .replaceAll(`pipelines/${from}.yaml`, () => `${name}.yaml`)
+    .replace('`npm start` runs it; with', 'With');
 }
 
 /** Whether YAML reads it as text without quotes. */

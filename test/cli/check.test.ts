@@ -27,7 +27,12 @@ beforeAll(async () => {
 /** Runs `retune check ARGS...` where the person's files are, with nothing to reach but them. */
 function check(...args: readonly string[]): Promise<ProgramResult> {
   // `npm run` starts it in the project's folder and says here where the person is.
-  const env = { INIT_CWD: folder, TEMPORAL_ADDRESS: '127.0.0.1:1', RETUNE_STORE: 'file:/dev/null' };
+  const env = {
+    GITHUB_WORKSPACE: folder,
+    INIT_CWD: folder,
+    TEMPORAL_ADDRESS: '127.0.0.1:1',
+    RETUNE_STORE: 'file:/dev/null',
+  };
   return runProgram('cli/main.ts', ['check', ...args], { env });
 }
 
@@ -137,4 +142,24 @@ test('a format that there is not', async () => {
     1,
     "error: option '--format <format>' argument 'xml' is invalid. Allowed choices are text, json, github, sarif.\n",
   ]);
+});
+
+test.each([
+  ['github', '::error title=retune::cannot read'],
+  ['sarif', '"executionSuccessful": false'],
+])('--format %s of a file that cannot be read says so there too', async (format, text) => {
+  const { code, stdout } = await check('none.yaml', '--format', format);
+  expect([code, stdout]).toEqual([2, expect.stringContaining(text)]);
+});
+
+test('--format json answers errors of the command as --json does', async () => {
+  const [short, long] = await Promise.all([
+    check('good.yaml', '-p', 'nope', '--json'),
+    check('good.yaml', '-p', 'nope', '--format', 'json'),
+  ]);
+  expect(long).toEqual(short);
+  expect(JSON.parse(long.stdout)).toHaveProperty('error');
+  const both = await check('good.yaml', '--json', '--format', 'sarif');
+  expect(both.code).toBe(1);
+  expect(both.stdout + both.stderr).toContain('cannot be used with');
 });

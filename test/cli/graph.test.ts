@@ -57,11 +57,23 @@ test('--mermaid: order without data is dotted, and labels are escaped', async ()
 flowchart LR
   s0["base<br/>download-model@1"]
   s1["late<br/>download-dataset@1"]
-  s2["publish<br/>register@1, if steps.base.outputs.parameters #gt; 1 && params.name != '#lt;#quot;x#quot;#gt;'"]
+  s2["publish<br/>register@1, if steps.base.outputs.parameters #gt; 1 #amp;#amp; params.name != '#lt;#quot;x#quot;#gt;'"]
   s3["alone<br/>download-dataset@1"]
   s1 -.-> s2
   s0 --> s2
 `);
+});
+
+test('--mermaid: what is read in whatever spelling is no order alone', async () => {
+  const text = TWO.replaceAll('steps.base.outputs.', 'Steps . base . outputs.').replace(
+    'needs: [late]',
+    'needs: [late, alone]',
+  );
+  await writeFile(join(folder, 'spelt.yaml'), text.replace('\'<"x">\'', "'steps.late.outputs'"));
+  const { stdout } = await graph('spelt.yaml', '--mermaid');
+  expect(stdout.split('\n').filter((line) => line.includes('>'))).toEqual(
+    expect.arrayContaining(['  s1 -.-> s3', '  s2 -.-> s3', '  s0 --> s3']),
+  );
 });
 
 test('--json: the steps and what they need', async () => {

@@ -53,6 +53,14 @@ test.each(['true', '2024', '1e5'])(
   },
 );
 
+test('a file name is taken as the name, and comments speak of the copy', async () => {
+  expect(await init('mine.yml', '--from', 'tweet-sentiment')).toMatchObject({ code: 0 });
+  expect(await readdir(folder)).toEqual(['mine.yaml']);
+  const text = await readFile(join(folder, 'mine.yaml'), 'utf8');
+  expect(text).toMatch(/--workflow-id mine /);
+  expect(text).not.toContain('--workflow-id tweets');
+});
+
 test('a file that is there is kept', async () => {
   await init('mine');
   const { code, stderr } = await init('mine', '--from', 'tweet-sentiment');
@@ -65,8 +73,9 @@ test('a file that is there is kept', async () => {
 
 test.each([
   [['mine', '--from', 'quikstart'], "there is no example 'quikstart'; did you mean 'quickstart'?"],
-  [["a'b"], "'name' is 'a'b'; expected letters"],
-  [['../mine'], "'name' is '../mine'; expected letters, digits, '-', '_', '.'"],
+  [["a'b"], `no pipeline may have the name "a'b"; expected letters`],
+  [['a\nb'], 'no pipeline may have the name "a\\nb"; expected letters'],
+  [['../mine'], 'no pipeline may have the name "../mine"; expected letters'],
 ])('%j is refused', async (args, message) => {
   const { code, stderr } = await init(...args);
   expect([code, stderr]).toEqual([1, expect.stringContaining(message)]);

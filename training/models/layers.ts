@@ -76,7 +76,7 @@ export function embedding(
 }
 
 /**
- * A linear layer, with its adapter where it has one: x·W + b + α/r·dropout(x)·Aᵀ·Bᵀ, x [N,inputs].
+ * A linear layer, with its adapter where it has one: x·W + b + α/r·dropout(x)·Aᵀ·Bᵀ, x [M,inputs].
  * Source of the adapter: Hu et al., LoRA, 2021, §4.1; PEFT, lora.Linear.forward.
  */
 export function linear(scope: ModelScope, x: Value, path: string): Value {

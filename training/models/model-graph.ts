@@ -40,7 +40,7 @@ export interface ParameterSpec {
 export interface ModelGraph {
   /** ONNX ModelProto bytes. */
   readonly onnx: Uint8Array;
-  /** Every input: first those of the batch, then the parameters in `parameters`' order. */
+  /** Every input: those of the batch, the parameters in `parameters`' order, then `zeros.*`. */
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
   readonly parameters: readonly ParameterSpec[];

@@ -33,7 +33,7 @@ export function tensorNeeds(
       const moments = { firstMoments: shape, secondMoments: shape };
       const [rows = 0, columns = 0] = shape;
       // A vector of the kernel's must not reach into the next row; and 0 / 0 is to stay no number.
-      const hasLiveRows = isSparse && columns % 4 === 0 && options.epsilon > 0;
+      const hasLiveRows = isSparse && columns % 4 === 0 && Math.fround(options.epsilon) > 0;
       return { moments, hasLiveRows, scratchBytes: hasLiveRows ? 8 * Math.ceil(rows / 8) : 0 };
     }
     case 'sgd': {

@@ -109,6 +109,7 @@ test('a moment of −0 makes a row live, and one of +0 does not', async () => {
 test.each([
   ['its rows are no whole vectors', [50, 6], ADAMW],
   ['ε is 0, and an update is no number', [50, 8], { ...ADAMW, epsilon: 0 }],
+  ['ε is 0 as a float32', [50, 8], { ...ADAMW, epsilon: 1e-46 }],
   ['the optimizer is another', [50, 8], OPTIMIZERS['sgd']!],
 ])('a sparse tensor is updated whole where %s', (_, shape, options) => {
   const spec = { name: 'table', shape, isDecayed: true, isSparse: true };
