@@ -28,7 +28,7 @@ const LOOK_EVERY_MS = 5;
 export async function until<T>(
   what: string,
   look: () => Promise<T | undefined>,
-  seconds = 120,
+  seconds = 240,
 ): Promise<T> {
   const deadline = performance.now() + 1000 * seconds;
   for (;;) {
