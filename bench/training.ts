@@ -28,6 +28,7 @@ const { values } = parseArgs({
   options: { part: { type: 'string', multiple: true }, job: { type: 'string', default: '' } },
 });
 const parts = values.part ?? PARTS;
+const jobs = JOBS.filter(({ name }) => name.includes(values.job));
 const python = peerPython();
 const shared = sharedFolder();
 const threads = availableParallelism();
@@ -88,6 +89,14 @@ async function compareShapes(): Promise<void> {
   }
 }
 
+/** Arguments of a training that goes on for as long as it is asked to. */
+function trainArguments(batch: number, accumulation: number): object {
+  return {
+    ...{ per_device_train_batch_size: batch, gradient_accumulation_steps: accumulation },
+    ...{ max_steps: 10_000, logging_steps: 10_000 },
+  };
+}
+
 async function json(name: string, value: unknown): Promise<string> {
   const path = join(folder, name);
   await writeFile(path, JSON.stringify(value));
@@ -97,17 +106,14 @@ async function json(name: string, value: unknown): Promise<string> {
 async function compareJobs(): Promise<void> {
   say('| job | Retune | Trainer, by batch x accumulation | times faster | asked |');
   say('| --- | --- | --- | --- | --- |');
-  for (const job of JOBS.filter(({ name }) => name.includes(values.job))) {
+  for (const job of jobs) {
     const { base, rows } = await jobFiles(job);
     const side = async (
       batch: number,
       accumulation: number,
       width: number | null,
     ): Promise<string> => {
-      const args = {
-        ...{ per_device_train_batch_size: batch, gradient_accumulation_steps: accumulation },
-        ...{ max_steps: 10_000, logging_steps: 10_000 },
-      };
+      const args = trainArguments(batch, accumulation);
       const name = `${batch}-${accumulation}-${width}`;
       return json(`${name}.json`, {
         ...{ command: 'train', model: base, rows, pad: job.pad, threads, width, args, pace: 6 },
@@ -138,7 +144,7 @@ const FOOTPRINT_ROUNDS = 3;
 async function compareFootprint(): Promise<void> {
   say('| job | side | first step after | peak memory |');
   say('| --- | --- | --- | --- |');
-  for (const job of JOBS.filter(({ name }) => name.includes(values.job))) {
+  for (const job of jobs) {
     const { base, rows } = await jobFiles(job);
     const [[batch, accumulation] = [1, 1]] = job.splits;
     const footprints: Footprint[][] = [[], []];
@@ -167,10 +173,7 @@ async function footprint(
   [batch, accumulation]: readonly [number, number],
   isOurs: boolean,
 ): Promise<Footprint> {
-  const args = {
-    ...{ per_device_train_batch_size: batch, gradient_accumulation_steps: accumulation },
-    ...{ max_steps: 10_000, logging_steps: 10_000 },
-  };
+  const args = trainArguments(batch, accumulation);
   const output = join(folder, `footprint-${isOurs}`);
   const path = await json('footprint.json', {
     ...{ command: 'train', model: files.base, rows: files.rows, pad: job.pad, threads, args },
@@ -213,7 +216,8 @@ async function compareEvaluation(): Promise<void> {
     '| evaluation | Retune | Trainer.predict | torch, rows sorted by length | times faster | asked |',
   );
   say('| --- | --- | --- | --- | --- | --- |');
-  for (const job of JOBS.slice(1).filter(({ name }) => name.includes(values.job))) {
+  // One of each model.
+  for (const job of jobs.filter(({ effective }) => effective === 8)) {
     const { base, rows } = await jobFiles(job);
     const all = JSON.parse(await readFile(rows, 'utf8')) as unknown[];
     const heldOut = await json('held-out.json', all.slice(1000, 1000 + job.evaluated));

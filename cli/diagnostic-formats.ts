@@ -2,7 +2,9 @@ import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
 import { RULES } from '../language/diagnostic.ts';
+import type { UnreadableFile } from './commands/pipeline-file.ts';
 import type { Format } from './formats.ts';
+import { printLines } from './output.ts';
 import { userPath } from './user-path.ts';
 
 /** What was found in a file, ready to print; empty when there is nothing to say. */
@@ -108,8 +110,16 @@ function checkoutPath(file: string): string {
   return path.startsWith('..') || isAbsolute(path) ? userPath(file) : path;
 }
 
-/** That a file could not be checked, for what reads `format`; undefined where stderr is enough. */
-export function renderFailure(message: string, format: Format): string | undefined {
+/** Says that a file could not be read, on stderr and to what reads `format`. @returns the exit code */
+export function endUnread({ message }: UnreadableFile, format: Format): number {
+  process.stderr.write(`error: ${message}\n`);
+  const failure = renderFailure(message, format);
+  if (failure !== undefined) printLines([failure]);
+  return 2;
+}
+
+/** For what reads `format`; undefined where stderr is enough. */
+function renderFailure(message: string, format: Format): string | undefined {
   switch (format) {
     case 'text':
       return undefined;

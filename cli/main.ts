@@ -120,10 +120,17 @@ try {
   process.exitCode = await fail(error);
 }
 
+function isAnsweredInJson(args: readonly string[]): boolean {
+  return args.some(
+    (arg, i) =>
+      arg === '--json' || arg === '--format=json' || (arg === '--format' && args[i + 1] === 'json'),
+  );
+}
+
 async function fail(error: unknown): Promise<number> {
   const isUsage = error instanceof CommanderError;
   if (isUsage && error.exitCode === 0) return 0;
-  if (/ --(json|format[ =]json)( |$)/.test(process.argv.join(' '))) {
+  if (isAnsweredInJson(process.argv)) {
     const type = error instanceof Failure ? error.type : 'Error';
     const message = error instanceof Error ? error.message : String(error);
     printJson({ error: { type, message: message.replace(/^error: /, '') } });

@@ -4,14 +4,28 @@ import type { Plan, PlanStep, StepId } from '../plan/plan.ts';
 
 /** Steps in an order in which each follows what it needs, otherwise that of the file. */
 function inOrder({ steps }: Plan): readonly PlanStep[] {
-  const waiting = new Map(steps.map((step) => [step.id, new Set(step.needs)]));
+  const readers = new Map<StepId, number[]>();
+  for (const [i, { needs }] of steps.entries()) {
+    for (const need of needs) {
+      const known = readers.get(need);
+      if (known === undefined) readers.set(need, [i]);
+      else known.push(i);
+    }
+  }
+  const missing = steps.map(({ needs }) => needs.length);
+  /** Places in the file of the steps that could come next, ascending. */
+  const ready = [...missing.keys()].filter((i) => missing[i] === 0);
   const ordered: PlanStep[] = [];
-  while (ordered.length < steps.length) {
-    const next = steps.find(({ id }) => waiting.get(id)?.size === 0);
-    if (next === undefined) throw new Error('internal: a plan with a cycle');
-    ordered.push(next);
-    waiting.delete(next.id);
-    for (const needs of waiting.values()) needs.delete(next.id);
+  for (let next = ready.shift(); next !== undefined; next = ready.shift()) {
+    const step = steps[next];
+    if (step === undefined) break;
+    ordered.push(step);
+    for (const reader of readers.get(step.id) ?? []) {
+      missing[reader] = (missing[reader] ?? 0) - 1;
+      if (missing[reader] !== 0) continue;
+      const at = ready.findIndex((other) => other > reader);
+      ready.splice(at < 0 ? ready.length : at, 0, reader);
+    }
   }
   return ordered;
 }

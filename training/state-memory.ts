@@ -1,5 +1,4 @@
 import { gradientName, type ParameterSpec } from './models/model-graph.ts';
-import { findLiveRows } from './optimizers/live-rows.ts';
 import { openOptimizer, type Optimizer } from './optimizers/optimizer.ts';
 import type { OptimizerOptions } from './optimizers/optimizer-options.ts';
 import type { StateRegion, TrainingState } from './optimizers/training-state.ts';
@@ -73,7 +72,7 @@ export async function openHostMemory(input: HostMemoryInput): Promise<StateMemor
       return { outputs, zeros: sparse.zeros(outputs) };
     },
     optimizer,
-    upload: () => findLiveRows(state),
+    upload: async () => undefined,
     download: async () => undefined,
     close: async () => {
       await optimizer.close();

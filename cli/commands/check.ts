@@ -1,6 +1,6 @@
 import { catalog } from '../../activities/catalog.ts';
 import { check as checkPipeline } from '../../language/compile.ts';
-import { renderDiagnostics, renderFailure } from '../diagnostic-formats.ts';
+import { endUnread, renderDiagnostics } from '../diagnostic-formats.ts';
 import type { Format } from '../formats.ts';
 import { printLines } from '../output.ts';
 import { paramsOf, readPipelineFile, UnreadableFile } from './pipeline-file.ts';
@@ -25,9 +25,6 @@ export async function check(
     return diagnostics.some(({ severity }) => severity === 'error') ? 1 : 0;
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
-    const failure = renderFailure(error.message, format);
-    if (failure !== undefined) printLines([failure]);
-    return 2;
+    return endUnread(error, format);
   }
 }

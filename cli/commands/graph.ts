@@ -1,5 +1,6 @@
 import { catalog } from '../../activities/catalog.ts';
 import { draft, formatDiagnostics } from '../../language/compile.ts';
+import { endUnread, renderDiagnostics } from '../diagnostic-formats.ts';
 import { printJson, printLines } from '../output.ts';
 import { drawPipeline, mermaidFlowchart } from '../pipeline-drawing.ts';
 import { readPipelineFile, UnreadableFile } from './pipeline-file.ts';
@@ -13,8 +14,9 @@ export async function graph(
     const { source, sourceName } = await readPipelineFile(file);
     const drafted = draft({ source, sourceName, catalog });
     if (!drafted.ok) {
-      if (json) printJson({ ok: false, diagnostics: drafted.diagnostics });
-      else process.stderr.write(`${formatDiagnostics(drafted.diagnostics)}\n`);
+      const { diagnostics } = drafted;
+      if (json) printLines([renderDiagnostics(file, diagnostics, 'json')]);
+      else process.stderr.write(`${formatDiagnostics(diagnostics)}\n`);
       return 1;
     }
     const { plan } = drafted;
@@ -27,8 +29,6 @@ export async function graph(
     return 0;
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
-    process.stderr.write(`error: ${error.message}\n`);
-    if (json) printJson({ ok: false, error: { type: 'Error', message: error.message } });
-    return 2;
+    return endUnread(error, json ? 'json' : 'text');
   }
 }

@@ -1,15 +1,13 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { nameProblem } from '../../language/checks/name.ts';
 import { suggestion } from '../../language/suggestion.ts';
 import { CommandError } from '../command-error.ts';
 import { printJson, printLines } from '../output.ts';
 import { userPath } from '../user-path.ts';
 
 const EXAMPLES = new URL('../../pipelines/', import.meta.url);
-
-/** Of a pipeline, as rule `name` wants it. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 
 /**
  * `retune init [NAME]`: writes NAME.yaml, a copy of an example under that name; exit code 0.
@@ -20,10 +18,9 @@ export async function init(
   { from, json = false }: { from: string; json?: boolean },
 ): Promise<number> {
   const name = given.replace(/\.ya?ml$/, '');
-  if (!NAME.test(name)) {
-    throw new CommandError(
-      `no pipeline may have the name ${JSON.stringify(name)}; expected letters, digits, '-', '_', '.', at most 100`,
-    );
+  const problem = nameProblem(name, 'pipeline');
+  if (problem !== undefined) {
+    throw new CommandError(`no pipeline may have the name ${JSON.stringify(name)}; ${problem}`);
   }
   const source = renamed(await readExample(from), from, name);
   const file = `${name}.yaml`;

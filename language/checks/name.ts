@@ -32,19 +32,22 @@ export function checkName(
   range: Range,
   reporter: Reporter,
 ): boolean {
-  const { pattern, expected } = FORMS[what];
-  const problem = !pattern.test(name)
-    ? `expected ${expected}${nearest(name, pattern)}`
-    : name.length > MAX_LENGTH
-      ? `it has ${name.length} characters; expected at most ${MAX_LENGTH}`
-      : name in {}
-        ? 'the name is reserved; choose another'
-        : undefined;
+  const problem = nameProblem(name, what);
   if (problem === undefined) return true;
   const label = what === 'pipeline' ? "'name'" : `${what} name`;
   const found = what === 'pipeline' ? `${label} is ${quote(name)}` : `${label} ${quote(name)}`;
   reporter.error('name', range, `${found}; ${problem}`);
   return false;
+}
+
+/** Why a name cannot be one, with the remedy; undefined for one that can. */
+export function nameProblem(name: string, what: keyof typeof FORMS): string | undefined {
+  const { pattern, expected } = FORMS[what];
+  if (!pattern.test(name)) return `expected ${expected}${nearest(name, pattern)}`;
+  if (name.length > MAX_LENGTH) {
+    return `it has ${name.length} characters; expected at most ${MAX_LENGTH}`;
+  }
+  return name in {} ? 'the name is reserved; choose another' : undefined;
 }
 
 function nearest(name: string, pattern: RegExp): string {

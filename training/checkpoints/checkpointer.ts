@@ -1,5 +1,6 @@
 import { canonicalJson } from '../../store/canonical-json.ts';
 import type { ArtifactDigest, ArtifactFile, BlobDigest, Store } from '../../store/store.ts';
+import { findLiveRows } from '../optimizers/live-rows.ts';
 import type { TrainingState } from '../optimizers/training-state.ts';
 import type { Platform } from '../platform.ts';
 import type { TrainingProgress } from '../training-progress.ts';
@@ -109,6 +110,7 @@ export class Checkpointer implements Checkpoints {
     await sweepUnfinished(store, key);
     await deleteSuperseded(store, key);
     const restored = await this.#restoreNewest();
+    if (restored !== undefined) await findLiveRows(this.#state);
     this.#copy.prepare();
     return restored;
   }
