@@ -38,7 +38,7 @@ const shared = {
   connection,
   namespace,
   shutdownGraceTime: options.graceTime,
-  maxHeartbeatThrottleInterval: '3s',
+  maxHeartbeatThrottleInterval: options.heartbeat,
 } satisfies Partial<WorkerOptions>;
 const workers: Worker[] = [];
 if (options.roles.includes('control')) {

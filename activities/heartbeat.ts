@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { JsonObject } from '../plan/json.ts';
 
-/** How often an attempt tells Temporal that it lives; the SDK sends at most one in 3 s. */
+/** How often an attempt says that it lives; the SDK sends no more of it than --heartbeat allows. */
 const HEARTBEAT_MS = 1_000;
 
 /**

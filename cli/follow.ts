@@ -8,7 +8,7 @@ import { viewRun, type RunView } from './run-view.ts';
 import { waitingNote } from './task-queues.ts';
 
 const POLL_MS = 500;
-/** Lines of progress while a step runs come this far apart, where there is no terminal. */
+/** Lines of a step's progress come this far apart, where there is no terminal. */
 const PROGRESS_LINE_MS = 5_000;
 
 export interface FollowOptions {
@@ -59,7 +59,7 @@ function waitingRun({ waiting }: RunView): string | undefined {
 /** Prints what changed since the last look, a line each. */
 function showLines(): (view: RunView) => void {
   const seen = new Map<string, string>();
-  let lastProgress = 0;
+  const lastProgress = new Map<string, number>();
   const say = (key: string, line: string): void => {
     if (seen.get(key) === line) return;
     seen.set(key, line);
@@ -77,11 +77,11 @@ function showLines(): (view: RunView) => void {
     const waiting = waitingRun(view);
     if (waiting !== undefined) say('waiting', waiting);
     if (state.status !== 'running') say('', title);
-    if (Date.now() - lastProgress < PROGRESS_LINE_MS) return;
     for (const [step, details] of Object.entries(live)) {
       const progress = renderProgress(details);
-      if (progress === '') continue;
-      lastProgress = Date.now();
+      const isRecent = Date.now() - (lastProgress.get(step) ?? 0) < PROGRESS_LINE_MS;
+      if (progress === '' || isRecent) continue;
+      lastProgress.set(step, Date.now());
       say(`${step} progress`, `  ${step}: ${progress}`);
     }
   };

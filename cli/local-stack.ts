@@ -68,6 +68,8 @@ export async function startLocalStack(
     const start = (): Promise<WorkerProcess> =>
       startWorker({
         logFile: join(logs, 'worker.log'),
+        // Live progress costs nothing on a server of one's own.
+        args: ['--heartbeat', '1'],
         env: { ...environmentOfLocalServer(server.address, home), RETUNE_HOME: home },
       });
     const worker = new SupervisedWorker(await start(), start, (text) => options.onStep?.(text));

@@ -11,6 +11,8 @@ export interface WorkerFlags {
   readonly concurrency: number;
   /** Outer limit of a graceful shutdown, as a duration (`60s`). */
   readonly graceTime: `${number}s`;
+  /** Least time between two heartbeats of an attempt, as a duration; they carry live progress. */
+  readonly heartbeat: `${number}s`;
 }
 
 /** Reads worker.ts's command line; prints help or the error and exits where that is asked for. */
@@ -21,14 +23,19 @@ export function parseWorkerOptions(argv: readonly string[]): WorkerFlags {
     .option('--labels <list>', 'worker labels of the training steps', parseLabels, ['cpu'])
     .option('--concurrency <n>', 'light steps at a time', parseCount, 4)
     .option('--grace-time <seconds>', 'outer limit of a graceful shutdown', parseCount, 60)
+    .option('--heartbeat <seconds>', 'between heartbeats, which carry progress', parseCount, 3)
     .parse(argv);
-  const { roles, labels, concurrency, graceTime } = command.opts<{
+  const { roles, labels, concurrency, graceTime, heartbeat } = command.opts<{
     roles: readonly WorkerRole[];
     labels: readonly string[];
     concurrency: number;
     graceTime: number;
+    heartbeat: number;
   }>();
-  return { roles, labels, concurrency, graceTime: `${graceTime}s` };
+  return {
+    ...{ roles, labels, concurrency },
+    ...{ graceTime: `${graceTime}s`, heartbeat: `${heartbeat}s` },
+  };
 }
 
 function parseRoles(text: string): readonly WorkerRole[] {

@@ -48,13 +48,13 @@ test('when the system refuses memory, the same batches run in smaller passes', a
   const { trainRows: _, ...rest } = input;
   await writeFile(file, JSON.stringify(rest));
   const script = fileURLToPath(new URL('./limited-training.ts', import.meta.url));
-  // A pass of four rows takes about 160 MiB.
+  // A pass of four rows takes about 135 MiB.
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--import',
     'tsx',
     script,
     file,
-    '130',
+    '90',
   ]);
   const limited = JSON.parse(stdout) as {
     readonly notes: readonly string[];
