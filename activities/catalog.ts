@@ -3,6 +3,7 @@ import { downloadDataset } from './download-dataset.ts';
 import { downloadModel } from './download-model.ts';
 import { evaluate } from './evaluate.ts';
 import { register } from './register.ts';
+import { select } from './select.ts';
 import type { StepContext } from './step-context.ts';
 import { subset } from './subset.ts';
 import { tokenize } from './tokenize.ts';
@@ -22,5 +23,6 @@ export const catalog: readonly AnyStep[] = [
   tokenize,
   train,
   evaluate,
+  select,
   register,
 ] as readonly unknown[] as readonly AnyStep[];

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import logUpdate from 'log-update';
 import type { RunStatus } from '../plan/plan.ts';
+import { orderedSteps } from '../plan/run-state.ts';
 import type { Store } from '../store/store.ts';
 import type { Connected } from './connection.ts';
 import { renderProgress, renderRun, runTitle, stepRemark } from './output.ts';
@@ -69,7 +70,7 @@ function showLines(): (view: RunView) => void {
     const { id, state, live } = view;
     const title = runTitle(id, state);
     if (state.status === 'running' && state.name !== '') say('', title);
-    for (const [name, step] of Object.entries(state.steps)) {
+    for (const [name, step] of orderedSteps(state)) {
       if (step.status === 'pending') continue;
       const remark = stepRemark(step);
       say(name, `  ${name}: ${step.status}${remark ? `: ${remark}` : ''}`);

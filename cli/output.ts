@@ -1,7 +1,7 @@
 import { colors } from './colors.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { ArtifactDigest, RunState, StepState, StepStatus } from '../plan/plan.ts';
-import { statusText } from '../plan/run-state.ts';
+import { orderedSteps, statusText } from '../plan/run-state.ts';
 
 /** Characters of a step's remark. */
 const MAX_REMARK = 120;
@@ -57,7 +57,7 @@ export function renderRun(
   columns = Infinity,
 ): string[] {
   const now = Date.now();
-  const entries = Object.entries(state.steps);
+  const entries = orderedSteps(state);
   const rows = table([
     ['step', 'status', 'time', ''],
     ...entries.map(([step, { status, ...rest }]) => [

@@ -1,6 +1,6 @@
 import { printable } from '../language/excerpt.ts';
 import { parseExpression, references } from '../plan/expressions.ts';
-import type { Plan, PlanStep, StepId } from '../plan/plan.ts';
+import type { MatrixStrategy, Plan, PlanStep, StepId } from '../plan/plan.ts';
 
 /** Steps in an order in which each follows what it needs, otherwise that of the file. */
 function inOrder({ steps }: Plan): readonly PlanStep[] {
@@ -31,13 +31,22 @@ function inOrder({ steps }: Plan): readonly PlanStep[] {
 }
 
 /** What a person reads beside a step's name: `train@1, on gpu, if ...`. */
-function factsOf({ kind, version, runsOn, role, if: condition }: PlanStep): string {
+function factsOf({ kind, version, runsOn, role, strategy, if: condition }: PlanStep): string {
   const facts = [
     `${kind}@${version}`,
+    ...(strategy === undefined ? [] : [matrixFact(strategy)]),
     ...(role === 'train' && typeof runsOn === 'string' && runsOn !== 'cpu' ? [`on ${runsOn}`] : []),
     ...(condition === undefined ? [] : [`if ${condition.replaceAll(/\s+/g, ' ')}`]),
   ];
   return printable(facts.join(', '));
+}
+
+/** `× learning_rate (3) × seed (2)`; how long a list is that an expression gives is not known. */
+function matrixFact({ matrix, include }: MatrixStrategy): string {
+  const dimensions = Object.entries(matrix).map(([name, list]) =>
+    Array.isArray(list) ? `× ${name} (${list.length})` : `× ${name}`,
+  );
+  return [...dimensions, ...(include === undefined ? [] : ['× include'])].join(' ');
 }
 
 /**
@@ -129,10 +138,11 @@ export function mermaidFlowchart(plan: Plan): readonly string[] {
 }
 
 /** Steps whose results it reads. */
-function wiresOf({ with: inputs, runsOn, if: condition }: PlanStep): ReadonlySet<StepId> {
+function wiresOf({ with: inputs, runsOn, strategy, if: condition }: PlanStep): ReadonlySet<StepId> {
   const read = [
     ...references(inputs),
     ...references(runsOn),
+    ...references({ ...strategy?.matrix, include: strategy?.include ?? [] }),
     ...(condition === undefined ? [] : parseExpression(condition).references),
   ];
   const ids = read.flatMap(({ context, path: [first] }) =>

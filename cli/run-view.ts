@@ -3,7 +3,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { CONTROL_QUEUE, STATE_QUERY, stepOfActivity } from '../plan/names.ts';
 import type { RunState, RunStatus, StepId, StepState } from '../plan/plan.ts';
-import { emptyRunState } from '../plan/run-state.ts';
+import { emptyRunState, orderedSteps } from '../plan/run-state.ts';
 import { getRun } from '../store/runs.ts';
 import type { Store } from '../store/store.ts';
 import { CommandError } from './command-error.ts';
@@ -53,12 +53,21 @@ export async function viewRun(connected: Connected, store: Store, id: string): P
 /**
  * What `--json` prints of a run: { name, status, steps: { ID: { status, attempt, fingerprint,
  * outputs, error } }, outputs }. Beside these a step has a `note` where there is something to say,
- * a running one `live` details (step, loss, learning_rate, tokens_per_second, eta_seconds), and a
+ * one with a matrix the ids of its `entries` and each of those its `matrix`, a running one `live` details (step, loss, learning_rate, tokens_per_second, eta_seconds), and a
  * run an `error` where it failed.
  */
 export function runDocument({ state, live }: RunView): JsonObject {
-  const steps = Object.entries(state.steps).map(([id, step]): [StepId, JsonObject] => {
-    const { status, attempt, fingerprint = null, outputs = {}, error, note } = step;
+  const steps = orderedSteps(state).map(([id, step]): [StepId, JsonObject] => {
+    const {
+      status,
+      attempt,
+      fingerprint = null,
+      outputs = {},
+      error,
+      note,
+      entries,
+      matrix,
+    } = step;
     const details = status === 'running' ? live[id] : undefined;
     return [
       id,
@@ -66,6 +75,8 @@ export function runDocument({ state, live }: RunView): JsonObject {
         ...{ status, attempt, fingerprint, outputs },
         error: error ? { ...error } : null,
         ...(note !== undefined && { note }),
+        ...(entries && { entries }),
+        ...(matrix && { matrix }),
         ...(details && { live: details }),
       },
     ];

@@ -7,7 +7,6 @@ export type Catalog = readonly StepSignature[];
 const KINDS_NOT_BUILT: ReadonlySet<string> = new Set([
   'validate',
   'split',
-  'select',
   'export',
   'predict',
   'approve',

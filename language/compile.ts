@@ -1,25 +1,26 @@
 import type { JsonObject } from '../plan/json.ts';
-import type { Plan, PlanStep } from '../plan/plan.ts';
+import type { MatrixStrategy, Plan, PlanStep } from '../plan/plan.ts';
 import type { Catalog } from './catalog.ts';
 import { checkCycles } from './checks/cycle.ts';
 import { checkStatusFunctions } from './checks/expression.ts';
 import { checkPlanSize } from './checks/limit.ts';
 import { checkNeeds, checkReferences } from './checks/reference.ts';
-import { checkRunsOn } from './checks/runs-on.ts';
+import { checkDefaultRunsOn, checkRunsOn } from './checks/runs-on.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { checkKnownCondition } from './known-values.ts';
 import type { Located } from './located.ts';
 import { mapToJson, scalars, toJson } from './located.ts';
+import { knownEntries, matrixSchema, telling } from './matrix-schema.ts';
 import { parseYaml } from './parse.ts';
-import type { Pipeline, Step } from './pipeline.ts';
+import type { Pipeline, Step, Strategy } from './pipeline.ts';
 import { readPipeline } from './read-pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import { type PipelineText, readSource } from './source.ts';
 import type { Range } from './source-text.ts';
 import type { StepSignature } from './step-declaration.ts';
-import { type InputContext, resolveScalar } from './step-inputs.ts';
+import { type InputContext, resolveScalar, type StepContext } from './step-inputs.ts';
 import { type LocatedExpression, TemplateReader } from './template.ts';
 
 export { formatDiagnostics } from './diagnostic.ts';
@@ -87,22 +88,25 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
   if (root === undefined) return { reporter, graph };
   const templates = new TemplateReader(reporter);
   const pipeline = readPipeline(root, { params, isSubmission, catalog }, templates, reporter);
-  const contexts = contextSchema(pipeline);
+  const contexts = contextSchema({ pipeline, templates, reporter });
   const context = { pipeline, contexts, templates, reporter };
   for (const step of pipeline.steps.values()) {
     graph.set(step.id, new Map(step.needs.map(({ id, range }) => [id, range])));
     checkNeeds(step.needs, pipeline, reporter);
-    for (const located of expressionsOf(step, pipeline, templates, reporter)) {
-      checkReferences(located, pipeline, contexts, reporter);
+    const inner = stepContext(step, context);
+    const evaluated = evaluatedExpressions(step, pipeline, templates);
+    const decisive = decisiveExpressions(step, templates);
+    for (const located of [...evaluated, ...decisive])
       addNeeds(located, pipeline, graph.get(step.id));
-    }
-    if (step.condition !== undefined) {
-      checkKnownCondition(step.condition, pipeline, contexts, reporter);
-    }
-    checkInputs(step, context, catalog);
+    for (const located of evaluated) checkReferences(located, pipeline, inner.contexts, reporter);
+    for (const located of decisive) checkReferences(located, pipeline, contexts, reporter);
+    for (const located of evaluated) checkStatusFunctions(located, reporter);
+    if (step.condition !== undefined) checkKnownCondition(step.condition, context);
+    checkInputs(step, inner, catalog);
+    checkRunsOn(step, inner);
   }
   checkOutputs(context);
-  checkRunsOn(context);
+  checkDefaultRunsOn(context);
   checkCycles(graph, reporter);
   return { reporter, pipeline, graph };
 }
@@ -118,20 +122,38 @@ function checkOutputs(context: InputContext): void {
   for (const scalar of scalars(outputs)) resolveScalar(scalar, context);
 }
 
-function expressionsOf(
+/** The context of a step's inputs: one with a matrix reads it. */
+function stepContext(step: Step, context: InputContext): StepContext {
+  const { strategy } = step;
+  if (strategy === undefined) return context;
+  const matrix = matrixSchema(strategy, context);
+  const entries = knownEntries(step, strategy, context);
+  const { properties = {} } = context.contexts;
+  const contexts = { ...context.contexts, properties: { ...properties, matrix } };
+  return { ...context, contexts, ...(entries !== undefined && { entries: telling(entries) }) };
+}
+
+/** What is evaluated for each entry of a step's matrix. */
+function evaluatedExpressions(
   step: Step,
   { defaults }: Pipeline,
   templates: TemplateReader,
-  reporter: Reporter,
 ): readonly LocatedExpression[] {
   const runsOn = step.runsOn ?? (step.signature?.role === 'train' ? defaults.runsOn : undefined);
-  const evaluated = [
-    ...readExpressions(step.with, templates),
-    ...readExpressions(runsOn?.value, templates),
+  return [...readExpressions(step.with, templates), ...readExpressions(runsOn?.value, templates)];
+}
+
+/** What decides whether a step runs, and how often. */
+function decisiveExpressions(
+  { condition, strategy }: Step,
+  templates: TemplateReader,
+): readonly LocatedExpression[] {
+  const parts = [
+    ...(strategy?.dimensions.values() ?? []),
+    ...[strategy?.include, strategy?.exclude].filter((part) => part !== undefined),
   ];
-  for (const located of evaluated) checkStatusFunctions(located, reporter);
-  const condition = step.condition?.expression;
-  return condition === undefined ? evaluated : [...evaluated, condition];
+  const located = parts.flatMap(({ value }) => readExpressions(value, templates));
+  return condition?.expression === undefined ? located : [...located, condition.expression];
 }
 
 function readExpressions(
@@ -173,7 +195,7 @@ function planOf(pipeline: Pipeline, graph: Graph): Plan {
 }
 
 function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
-  const { id, with: inputs, condition, retry, timeoutMs, description } = step;
+  const { id, with: inputs, condition, strategy, retry, timeoutMs, description } = step;
   const { kind, version, revision, effect, role } = signatureOf(step);
   const runsOn = step.runsOn ?? (role === 'train' ? defaults.runsOn : undefined);
   return {
@@ -185,11 +207,25 @@ function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
     role,
     needs: [...(graph.get(id)?.keys() ?? [])],
     with: inputs === undefined ? {} : mapToJson(inputs),
+    ...(strategy !== undefined && { strategy: planStrategy(strategy) }),
     ...(condition !== undefined && { if: condition.text }),
     runsOn: runsOn === undefined ? DEFAULT_RUNS_ON : toJson(runsOn.value),
     retry,
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(description !== undefined && { description }),
+  };
+}
+
+function planStrategy(strategy: Strategy): MatrixStrategy {
+  const { dimensions, include, exclude, maxParallel, failFast } = strategy;
+  return {
+    matrix: Object.fromEntries(
+      [...dimensions.values()].map(({ key, value }) => [key, toJson(value)]),
+    ),
+    ...(include !== undefined && { include: toJson(include.value) }),
+    ...(exclude !== undefined && { exclude: toJson(exclude.value) }),
+    ...(maxParallel !== undefined && { maxParallel }),
+    failFast,
   };
 }
 

@@ -1,10 +1,12 @@
 import { STEP_RESULTS } from '../plan/expressions.ts';
 import type { Reference } from '../plan/expressions.ts';
-import type { JsonValue } from '../plan/json.ts';
+import { matrixSchema } from './matrix-schema.ts';
 import { paramSchema } from './params.ts';
-import type { Pipeline } from './pipeline.ts';
+import type { Step } from './pipeline.ts';
+import { closed, itemsOf, lazily, oneSchema, schemaOfValue } from './schema-making.ts';
 import { schemasUnder, type ValueSchema, valueSchema } from './schema.ts';
 import type { StepSignature } from './step-declaration.ts';
+import type { InputContext } from './step-inputs.ts';
 
 const RUN: ValueSchema = closed({
   id: { type: 'string' },
@@ -13,9 +15,10 @@ const RUN: ValueSchema = closed({
   scheduled_time: { type: 'string' },
 });
 
-/** The types of everything that expressions of a pipeline can read. */
-export function contextSchema({ params, env, steps }: Pipeline): ValueSchema {
-  return closed({
+/** The types of everything that expressions of a pipeline can read, but for `matrix`. */
+export function contextSchema(context: Omit<InputContext, 'contexts'>): ValueSchema {
+  const { params, env, steps } = context.pipeline;
+  const contexts: ValueSchema = closed({
     params: closed(
       Object.fromEntries(
         [...params].map(([name, { declaration }]) => [
@@ -26,39 +29,66 @@ export function contextSchema({ params, env, steps }: Pipeline): ValueSchema {
     ),
     env: schemaOfValue(env),
     run: RUN,
+    // A step may take its types from another one.
     steps: closed(
-      Object.fromEntries([...steps].map(([id, { signature }]) => [id, stepSchema(signature)])),
+      lazily(steps, (step): ValueSchema => resultsSchema(step, { ...context, contexts })),
     ),
   });
+  return contexts;
 }
 
-const stepSchemas = new WeakMap<StepSignature, ValueSchema>();
-
-function stepSchema(signature: StepSignature | undefined): ValueSchema {
+/** What `steps.ID` reads: one with a matrix gives lists. */
+function resultsSchema(step: Step, context: InputContext): ValueSchema {
+  const { signature, strategy } = step;
   if (signature === undefined) return {};
-  const known = stepSchemas.get(signature);
-  if (known !== undefined) return known;
-  const outputs = Object.fromEntries(
-    Object.entries(signature.outputs).map(([name, schema]) => [
-      name,
-      valueSchema(schema, 'output'),
-    ]),
+  const hasOwnTypes = Object.values(signature.outputs).some(
+    (schema) => valueSchema(schema, 'output').itemOf !== undefined,
   );
-  const made = closed({ outputs: closed(outputs), result: { enum: STEP_RESULTS } });
-  stepSchemas.set(signature, made);
+  if (strategy === undefined && !hasOwnTypes) return plainResults(signature);
+  const outputs = hasOwnTypes ? outputsOf(step, signature, context) : outputsSchema(signature);
+  const result: ValueSchema = { enum: STEP_RESULTS };
+  if (strategy === undefined) return closed({ outputs, result });
+  const matrix = matrixSchema(strategy, context);
+  const [all, values] = [outputs, matrix].map((items) => ({ type: 'array', items }) as const);
+  return closed({ outputs: all ?? {}, matrix: values ?? {}, result });
+}
+
+const plain = new WeakMap<StepSignature, ValueSchema>();
+
+function plainResults(signature: StepSignature): ValueSchema {
+  const known = plain.get(signature);
+  if (known !== undefined) return known;
+  const made = closed({ outputs: outputsSchema(signature), result: { enum: STEP_RESULTS } });
+  plain.set(signature, made);
   return made;
 }
 
-function closed(properties: Readonly<Record<string, ValueSchema>>): ValueSchema {
-  return { type: 'object', properties, additionalProperties: false };
+function outputsSchema({ outputs }: StepSignature): ValueSchema {
+  return closed(
+    Object.fromEntries(
+      Object.entries(outputs).map(([name, schema]) => [name, valueSchema(schema, 'output')]),
+    ),
+  );
 }
 
-function schemaOfValue(value: JsonValue): ValueSchema {
-  if (value === null || typeof value !== 'object') return { const: value };
-  if (Array.isArray(value)) return { type: 'array', items: {} };
-  return closed(
-    Object.fromEntries(Object.entries(value).map(([key, item]) => [key, schemaOfValue(item)])),
-  );
+/** Of a kind with an output that is an item of one of its inputs. */
+function outputsOf(step: Step, signature: StepSignature, context: InputContext): ValueSchema {
+  const { properties = {} } = outputsSchema(signature);
+  const typed = Object.entries(properties).map(([name, schema]) => {
+    const { itemOf } = schema;
+    return [name, itemOf === undefined ? schema : itemSchema(step, itemOf, context)] as const;
+  });
+  return closed(Object.fromEntries(typed));
+}
+
+/** What the list that an input of the step gets holds; anything where that is not known. */
+export function itemSchema(step: Step, input: string, context: InputContext): ValueSchema {
+  const value = step.with?.entries.get(input)?.value;
+  const whole = value?.kind === 'scalar' ? context.templates.read(value)?.whole : undefined;
+  const reference = whole?.expression.plain;
+  if (reference === undefined) return {};
+  const read = referenceType(context.contexts, reference);
+  return read.ok ? oneSchema(itemsOf(read.schemas)) : {};
 }
 
 /** What a reference reads: its type, or the segment at which there is nothing. */
@@ -74,17 +104,22 @@ export type ReferenceType =
 
 export const ANYTHING: readonly ValueSchema[] = [{}];
 
-/** Follows a reference through the types; past `.*` or a computed index anything may be. */
+/** Follows a reference through the types; past a computed index anything may be. */
 export function referenceType(contexts: ValueSchema, { context, path }: Reference): ReferenceType {
   let schemas = schemasUnder(contexts, context);
+  let isList = false;
   for (const [at, segment] of path.entries()) {
-    if (segment.kind === 'star' || segment.kind === 'dynamic') {
-      return { ok: true, schemas: ANYTHING };
+    if (segment.kind === 'dynamic') return { ok: true, schemas: ANYTHING };
+    if (segment.kind === 'star') {
+      schemas = itemsOf(schemas);
+      isList = true;
+      continue;
     }
     const key = segment.kind === 'name' ? segment.name : segment.index;
     const next = schemas.flatMap((schema) => schemasUnder(schema, key));
     if (next.length === 0) return { ok: false, at, owner: schemas };
     schemas = next;
   }
-  return { ok: true, schemas };
+  // What stands behind `.*` is a list of what each item has there.
+  return { ok: true, schemas: isList ? [{ type: 'array', items: oneSchema(schemas) }] : schemas };
 }

@@ -10,6 +10,7 @@ export const RULES = [
   'duration',
   'expression',
   'limit',
+  'matrix',
   'missing-key',
   'name',
   'not-built',

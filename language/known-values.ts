@@ -5,8 +5,7 @@ import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { reportExpression } from './checks/expression.ts';
 import { referenceType } from './context-schema.ts';
 import type { Condition, Pipeline } from './pipeline.ts';
-import type { Reporter } from './reporter.ts';
-import type { ValueSchema } from './schema.ts';
+import type { InputContext } from './step-inputs.ts';
 import type { LocatedExpression, LocatedTemplate } from './template.ts';
 
 /**
@@ -17,15 +16,12 @@ import type { LocatedExpression, LocatedTemplate } from './template.ts';
  */
 export function knownValue(
   { expression, rangeOf }: LocatedExpression,
-  pipeline: Pipeline,
-  contexts: ValueSchema,
-  reporter: Reporter,
+  context: InputContext,
 ): JsonValue | undefined {
-  if (hasStatusFunction(expression) || !readsOnlyKnown(expression, pipeline, contexts)) {
-    return undefined;
-  }
+  if (hasStatusFunction(expression) || !readsOnlyKnown(expression, context)) return undefined;
+  const { reporter } = context;
   try {
-    return evaluateTemplate(`\${{${expression.text}}}`, knownContexts(pipeline));
+    return evaluateTemplate(`\${{${expression.text}}}`, knownContexts(context));
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     reportExpression(error, rangeOf(error), reporter);
@@ -34,8 +30,8 @@ export function knownValue(
 }
 
 /** The text in which every expression is known, with their values in it. */
-export function knownText({ text }: LocatedTemplate, pipeline: Pipeline): JsonValue {
-  return evaluateTemplate(text, knownContexts(pipeline));
+export function knownText({ text }: LocatedTemplate, context: InputContext): JsonValue {
+  return evaluateTemplate(text, knownContexts(context));
 }
 
 /** What a step may find when its `if` is evaluated. */
@@ -47,16 +43,14 @@ const STATUSES = [
 /** Reports an `if` that reads only what is known before anything runs, and cannot be evaluated. */
 export function checkKnownCondition(
   { expression: located, text }: Condition,
-  pipeline: Pipeline,
-  contexts: ValueSchema,
-  reporter: Reporter,
+  context: InputContext,
 ): void {
-  if (located === undefined || !readsOnlyKnown(located.expression, pipeline, contexts)) return;
+  if (located === undefined || !readsOnlyKnown(located.expression, context)) return;
   try {
-    for (const status of STATUSES) evaluateCondition(text, knownContexts(pipeline), status);
+    for (const status of STATUSES) evaluateCondition(text, knownContexts(context), status);
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    reportExpression(error, located.rangeOf(error), reporter);
+    reportExpression(error, located.rangeOf(error), context.reporter);
   }
 }
 
@@ -64,18 +58,19 @@ function hasStatusFunction({ functions }: Expression): boolean {
   return functions.some(({ name }) => STATUS_FUNCTIONS.some((status) => status === name));
 }
 
-function readsOnlyKnown(
-  { references }: Expression,
-  pipeline: Pipeline,
-  contexts: ValueSchema,
-): boolean {
+function readsOnlyKnown({ references }: Expression, context: InputContext): boolean {
   return references.every(
-    (reference) => isKnownReference(reference, pipeline) && referenceType(contexts, reference).ok,
+    (reference) =>
+      isKnownReference(reference, context) && referenceType(context.contexts, reference).ok,
   );
 }
 
-function isKnownReference({ context, path }: Reference, pipeline: Pipeline): boolean {
+function isKnownReference(
+  { context, path }: Reference,
+  { pipeline, matrix }: InputContext,
+): boolean {
   const [first] = path;
+  if (context === 'matrix') return matrix !== undefined;
   if (context === 'run') return first?.kind === 'name' && first.name === 'name';
   if (context === 'env') return true;
   if (context !== 'params') return false;
@@ -85,7 +80,7 @@ function isKnownReference({ context, path }: Reference, pipeline: Pipeline): boo
 
 const contextsOf = new WeakMap<Pipeline, JsonObject>();
 
-function knownContexts(pipeline: Pipeline): JsonObject {
+function knownContexts({ pipeline, matrix }: InputContext): JsonObject {
   const { paramValues, env, name } = pipeline;
   const known = contextsOf.get(pipeline) ?? {
     params: Object.fromEntries(paramValues),
@@ -93,5 +88,5 @@ function knownContexts(pipeline: Pipeline): JsonObject {
     run: { name },
   };
   contextsOf.set(pipeline, known);
-  return known;
+  return matrix === undefined ? known : { ...known, matrix };
 }

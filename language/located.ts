@@ -46,6 +46,18 @@ export function mapToJson({ entries }: LocatedMap): JsonObject {
   return Object.fromEntries([...entries.values()].map(({ key, value }) => [key, toJson(value)]));
 }
 
+/** The value at a path, or the nearest one around it: a param's value has no places inside. */
+export function locatedAt(located: Located, path: readonly (string | number)[]): Located {
+  const [key, ...rest] = path;
+  const child =
+    located.kind === 'map'
+      ? located.entries.get(String(key))?.value
+      : located.kind === 'list'
+        ? located.items[Number(key)]
+        : undefined;
+  return key === undefined || child === undefined ? located : locatedAt(child, rest);
+}
+
 /** Where to point for the value of an entry: an absent one has no text of its own. */
 export function valueRange({ keyRange, value }: LocatedEntry): Range {
   return value.range.end > value.range.start ? value.range : keyRange;

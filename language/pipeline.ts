@@ -39,6 +39,7 @@ export interface Step {
   readonly withRange: Range;
   readonly needs: readonly Need[];
   readonly condition?: Condition;
+  readonly strategy?: Strategy;
   readonly runsOn?: LocatedEntry;
   readonly retry: RetryPolicy;
   readonly timeoutMs?: number;
@@ -48,6 +49,19 @@ export interface Step {
 export interface Need {
   readonly id: StepId;
   readonly range: Range;
+}
+
+/** A step's matrix, as the file says it. */
+export interface Strategy {
+  /** Of the key `strategy`. */
+  readonly range: Range;
+  readonly dimensions: ReadonlyMap<string, LocatedEntry>;
+  readonly include?: LocatedEntry;
+  readonly exclude?: LocatedEntry;
+  readonly maxParallel?: number;
+  readonly failFast: boolean;
+  /** Something in it could not be read, and was reported. */
+  readonly isBroken: boolean;
 }
 
 export interface Condition {

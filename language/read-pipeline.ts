@@ -5,6 +5,7 @@ import { readCondition } from './checks/condition.ts';
 import { readDuration } from './checks/duration.ts';
 import { checkNoExpressionKeys, checkNoExpressions } from './checks/expression.ts';
 import { checkStepCount, MAX_PARALLEL, readCount } from './checks/limit.ts';
+import { readStrategy } from './checks/matrix.ts';
 import { checkMissingKeys, hasKeyLike } from './checks/missing-key.ts';
 import { checkDistinctNames, checkName } from './checks/name.ts';
 import { checkKeysNotBuilt } from './checks/not-built.ts';
@@ -30,13 +31,14 @@ const STEP_KEYS = [
   'with',
   'needs',
   'if',
+  'strategy',
   'runs_on',
   'retry',
   'timeout',
   'on_failure',
   'description',
 ];
-const STEP_KEYS_NOT_BUILT = ['strategy', 'pause_timeout', 'cache'];
+const STEP_KEYS_NOT_BUILT = ['pause_timeout', 'cache'];
 
 const USES_SNIPPET = 'uses: train@1, or another kind';
 const SNIPPETS = {
@@ -205,6 +207,7 @@ function readStepFields(
   if (inputs !== undefined) checkNoExpressionKeys(inputs, reporter);
   readOnFailure(entries.get('on_failure'), reporter);
   const condition = readCondition(entries.get('if'), templates, reporter);
+  const strategy = readStrategy(entries.get('strategy'), reporter);
   const runsOn = entries.get('runs_on');
   const timeoutMs = readDuration(entries.get('timeout'), 1, reporter) ?? defaults.timeoutMs;
   const description = readText(entries.get('description'), reporter);
@@ -216,6 +219,7 @@ function readStepFields(
     ...(signature !== undefined && { signature }),
     ...(inputs !== undefined && { with: inputs }),
     ...(condition !== undefined && { condition }),
+    ...(strategy !== undefined && { strategy }),
     ...(runsOn !== undefined && { runsOn }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(description !== undefined && { description }),

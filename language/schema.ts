@@ -31,6 +31,8 @@ export interface ValueSchema {
   readonly artifact?: readonly ArtifactType[];
   readonly notBuilt?: string;
   readonly hint?: string;
+  readonly itemOf?: string;
+  readonly pathIn?: string;
   readonly example?: string;
 }
 

@@ -20,6 +20,10 @@ export interface SchemaFacts {
   readonly notBuilt?: string;
   /** Accepted, and worth a hint that continues the key's name: `is an older name; write ...`. */
   readonly hint?: string;
+  /** An output whose value is one of the list that this input holds, and has its type. */
+  readonly itemOf?: string;
+  /** An input that names a place inside the items of the list that this input holds: `metrics.loss`. */
+  readonly pathIn?: string;
   /** Text that a person would write, for the snippets of diagnostics. */
   readonly example?: string;
 }

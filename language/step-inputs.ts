@@ -1,4 +1,5 @@
-import type { JsonValue } from '../plan/json.ts';
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { MatrixEntry } from '../plan/matrix.ts';
 import { checkStandsInText } from './checks/expression.ts';
 import { ANYTHING, referenceType } from './context-schema.ts';
 import { knownText, knownValue } from './known-values.ts';
@@ -23,6 +24,8 @@ export interface Hole {
   readonly text: string;
   /** What it can be; anything when that is not known. */
   readonly schemas: readonly ValueSchema[];
+  /** Each of these it will be, in one entry of a matrix or another. */
+  readonly isEach?: boolean;
 }
 
 export interface StepInputs {
@@ -36,6 +39,20 @@ export interface InputContext {
   readonly contexts: ValueSchema;
   readonly templates: TemplateReader;
   readonly reporter: Reporter;
+  /** The values of one entry of the step's matrix; undefined while none is looked at. */
+  readonly matrix?: JsonObject;
+}
+
+/** As above, for one step. */
+export interface StepContext extends InputContext {
+  /** Entries of its matrix to look at one by one; undefined where they are not known. */
+  readonly entries?: readonly MatrixEntry[];
+}
+
+/** The step as it is for each known entry of its matrix, or once. */
+export function everyEntry(context: StepContext): readonly InputContext[] {
+  const { entries } = context;
+  return entries?.map(({ values }) => ({ ...context, matrix: values })) ?? [context];
 }
 
 /** A `with` as far as it is known before the run. */
@@ -70,31 +87,33 @@ export function resolveScalar(
   const { whole, text, isBroken } = template;
   if (isBroken) return { range, text, schemas: ANYTHING };
   if (whole === undefined) return resolveText(template, context);
-  const { contexts, pipeline, reporter } = context;
-  const value = knownValue(whole, pipeline, contexts, reporter);
-  return value === undefined
-    ? { range, text: whole.expression.text.trim(), schemas: schemasOf(whole, contexts) }
-    : { value };
+  const { contexts } = context;
+  const value = knownValue(whole, context);
+  if (value !== undefined) return { value };
+  const { expression } = whole;
+  const isEach = expression.plain?.context === 'matrix';
+  return { range, text: expression.text.trim(), schemas: schemasOf(whole, contexts), isEach };
 }
 
 /** Text with expressions in it. */
 function resolveText(
   template: LocatedTemplate,
-  { pipeline, contexts, reporter }: InputContext,
+  context: InputContext,
 ): { value: JsonValue } | Omit<Hole, 'path'> {
   const { expressions, scalar, text } = template;
+  const { contexts, reporter } = context;
   const isKnown = expressions.map((part) => {
-    const value = knownValue(part, pipeline, contexts, reporter);
+    const value = knownValue(part, context);
     const schemas = value === undefined ? schemasOf(part, contexts) : [{ const: value }];
     return checkStandsInText(part, schemas, reporter) && value !== undefined;
   });
   return isKnown.every(Boolean)
-    ? { value: knownText(template, pipeline) }
+    ? { value: knownText(template, context) }
     : { range: scalar.range, text, schemas: [{ type: 'string' }] };
 }
 
 /** What an expression gives, as far as its outermost part tells. */
-function schemasOf(
+export function schemasOf(
   { expression: { plain, type } }: LocatedExpression,
   contexts: ValueSchema,
 ): readonly ValueSchema[] {

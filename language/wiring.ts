@@ -65,8 +65,10 @@ function makersOf(types: readonly ArtifactType[], steps: Pipeline['steps']): rea
   return makers;
 }
 
-function makerOf(types: readonly ArtifactType[], { id, idRange, signature }: Step): Maker | [] {
-  const output = signature && outputOf(signature, types);
+function makerOf(types: readonly ArtifactType[], step: Step): Maker | [] {
+  const { id, idRange, signature, strategy } = step;
+  // One with a matrix gives lists.
+  const output = strategy === undefined && signature ? outputOf(signature, types) : undefined;
   if (output === undefined) return [];
   return { id, start: idRange.start, wire: `steps.${id}.outputs.${output}` };
 }

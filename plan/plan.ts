@@ -20,6 +20,20 @@ export interface RetryPolicy {
  */
 export type Template = JsonValue;
 
+/** Runs a step once for every combination of its dimensions' values. */
+export interface MatrixStrategy {
+  /** Each a list, or an expression that gives one. */
+  readonly matrix: { readonly [dimension: string]: Template };
+  /** A list of maps: values to add to entries that agree with them, or else entries of their own. */
+  readonly include?: Template;
+  /** A list of maps: entries that have all these values are left out. */
+  readonly exclude?: Template;
+  /** Entries that run at once, within the run's own limit. */
+  readonly maxParallel?: number;
+  /** The first failure cancels the other entries. */
+  readonly failFast: boolean;
+}
+
 export interface PlanStep {
   readonly id: StepId;
   /** `train`, of `uses: train@1`. */
@@ -32,6 +46,7 @@ export interface PlanStep {
   /** Every step that must end first: those in `${{ steps.X }}` and those in `needs`. */
   readonly needs: readonly StepId[];
   readonly with: { readonly [key: string]: Template };
+  readonly strategy?: MatrixStrategy;
   /** Expression text without `${{ }}`, or undefined: run when every need completed. */
   readonly if?: string;
   /** Worker label, after evaluation (role `train`). */
@@ -76,6 +91,10 @@ export interface StepState {
   readonly endedAt?: number;
   /** What a person should know of it: `waiting: no worker on QUEUE`, why it was skipped. */
   readonly note?: string;
+  /** Of a step with a matrix, once it has begun: its entries, steps of this state themselves. */
+  readonly entries?: readonly StepId[];
+  /** Of an entry: its values. */
+  readonly matrix?: JsonObject;
 }
 
 /** What the query `state` and `retune show --json` answer. */

@@ -1,10 +1,12 @@
 import type { JsonObject } from './json.ts';
+import type { MatrixEntry } from './matrix.ts';
 import type { Plan, PlanStep, RunState, RunStatus, StepError, StepId, StepState } from './plan.ts';
 
 /** Everything that can happen to a run. `at` is milliseconds since the epoch. */
 export type RunEvent =
   | { kind: 'planned'; plan: Plan }
   | { kind: 'step-started'; step: StepId; at: number }
+  | { kind: 'step-expanded'; step: StepId; entries: readonly MatrixEntry[] }
   | { kind: 'step-fingerprinted'; step: StepId; fingerprint: string }
   | { kind: 'step-cached'; step: StepId; at: number; outputs: JsonObject; note?: string }
   | {
@@ -19,6 +21,8 @@ export type RunEvent =
   | { kind: 'step-skipped'; step: StepId; note: string }
   | { kind: 'step-cancelled'; step: StepId; at: number }
   | { kind: 'step-invalidated'; step: StepId; note: string }
+  /** An entry of it has to run again. */
+  | { kind: 'step-reopened'; step: StepId }
   | { kind: 'ended'; status: RunStatus; outputs?: JsonObject; error?: StepError };
 
 const PENDING: StepState = { status: 'pending', attempt: 0 };
@@ -49,18 +53,30 @@ function reduceEvent(state: RunState, steps: Record<StepId, StepState>, event: R
         ...(event.outputs && { outputs: event.outputs }),
         ...(event.error && { error: event.error }),
       };
+    case 'step-expanded':
+      steps[event.step] = {
+        ...(steps[event.step] ?? PENDING),
+        entries: event.entries.map(({ id }) => id),
+      };
+      for (const { id, values } of event.entries) steps[id] = { ...PENDING, matrix: values };
+      return state;
     default:
       steps[event.step] = reduceStep(steps[event.step] ?? PENDING, event);
       return state;
   }
 }
 
-type StepEvent = Extract<RunEvent, { step: StepId }>;
+type StepEvent = Exclude<Extract<RunEvent, { step: StepId }>, { kind: 'step-expanded' }>;
 
 function reduceStep(step: StepState, event: StepEvent): StepState {
   switch (event.kind) {
     case 'step-started':
-      return { status: 'running', attempt: Math.max(1, step.attempt), startedAt: event.at };
+      return {
+        status: 'running',
+        attempt: Math.max(1, step.attempt),
+        startedAt: event.at,
+        ...(step.matrix !== undefined && { matrix: step.matrix }),
+      };
     case 'step-fingerprinted':
       return { ...step, fingerprint: event.fingerprint };
     case 'step-cached':
@@ -94,13 +110,38 @@ function reduceStep(step: StepState, event: StepEvent): StepState {
     case 'step-cancelled':
       return { ...step, status: 'cancelled', endedAt: event.at };
     case 'step-invalidated':
-      return { status: 'pending', attempt: step.attempt, note: event.note };
+      return {
+        status: 'pending',
+        attempt: step.attempt,
+        note: event.note,
+        ...(step.matrix !== undefined && { matrix: step.matrix }),
+      };
+    case 'step-reopened': {
+      const { entries = [], startedAt } = step;
+      const { attempt } = step;
+      return {
+        status: 'running',
+        attempt,
+        entries,
+        ...(startedAt !== undefined && { startedAt }),
+      };
+    }
   }
+}
+
+/** The steps in the order of the file, each with a matrix before its entries. */
+export function orderedSteps({ steps }: RunState): readonly (readonly [StepId, StepState])[] {
+  return Object.entries(steps)
+    .filter(([, { matrix }]) => matrix === undefined)
+    .flatMap(([id, step]) => [
+      [id, step] as const,
+      ...(step.entries ?? []).map((entry) => [entry, steps[entry] ?? PENDING] as const),
+    ]);
 }
 
 /** The run's status in words: one that had little to do says so. */
 export function statusText({ status, steps }: RunState): string {
-  const all = Object.values(steps);
+  const all = Object.values(steps).filter(({ entries }) => entries === undefined);
   const cached = all.filter((step) => step.status === 'cached').length;
   if (status !== 'completed' || cached === 0) return status;
   return `${status}, ${cached} of ${all.length} steps from the cache`;

@@ -1,6 +1,7 @@
 import { evaluateCondition, stepResult } from './expressions.ts';
 import type { JsonObject } from './json.ts';
-import type { Plan, PlanStep, RunState, StepId } from './plan.ts';
+import type { Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
+import { isFailing } from './matrix.ts';
 import { hasEnded, hasSucceeded, stepState } from './run-state.ts';
 
 /** What a ready step does next. */
@@ -26,10 +27,20 @@ export function expressionContexts(plan: Plan, state: RunState, run: RunFacts): 
       .filter(([, step]) => hasEnded(step))
       .map(([id, step]) => [
         id,
-        { outputs: step.outputs ?? {}, result: stepResult(step.status) ?? '' },
+        { ...resultsOf(step, state), result: stepResult(step.status) ?? '' },
       ]),
   );
   return { params: plan.params, env: plan.env, steps, run: { ...run } };
+}
+
+/** What a step gave; one with a matrix gives lists, in the order of its entries. */
+function resultsOf({ outputs = {}, entries }: StepState, state: RunState): JsonObject {
+  if (entries === undefined) return { outputs };
+  const states = entries.map((id) => stepState(state, id));
+  return {
+    outputs: states.map((entry) => entry.outputs ?? {}),
+    matrix: states.map((entry) => entry.matrix ?? {}),
+  };
 }
 
 /**
@@ -44,7 +55,9 @@ export function admit(
   contexts: JsonObject,
 ): Admission {
   const failedNeed = upstreamOf(step, plan).find((id) => stepState(state, id).status === 'failed');
-  const runFailed = plan.steps.find((other) => stepState(state, other.id).status === 'failed');
+  const runFailed = plan.steps.find(
+    (other) => stepState(state, other.id).status === 'failed' || isFailing(other, state),
+  );
   const unmet = step.needs.find((id) => !hasSucceeded(stepState(state, id)));
   const success = unmet === undefined && runFailed === undefined;
   try {

@@ -1,11 +1,11 @@
 import type { RunState, StepState } from '../plan/plan.ts';
-import { statusText } from '../plan/run-state.ts';
+import { orderedSteps, statusText } from '../plan/run-state.ts';
 
 const MAX_ROWS = 50;
 
 /** The run as a Markdown table for Temporal's own web UI: at most 50 rows, then counts. */
 export function renderDetails(state: RunState): string {
-  const steps = Object.entries(state.steps);
+  const steps = orderedSteps(state);
   const rows = steps
     .slice(0, MAX_ROWS)
     .map(([id, step]) => `| ${id} | ${step.status} | ${duration(step)} | ${remark(step)} |`);

@@ -12,8 +12,14 @@ import {
 import type { JsonObject } from '../plan/json.ts';
 import type { PipelineSource, RunIdentity, SubmittedOptions } from '../activities/contract.ts';
 import { evaluateTemplate } from '../plan/expressions.ts';
-import type { Plan, RunState, StepError } from '../plan/plan.ts';
-import { emptyRunState, reduceRun, type RunEvent } from '../plan/run-state.ts';
+import type { Plan, RunState, StepError, StepState } from '../plan/plan.ts';
+import {
+  emptyRunState,
+  hasEnded,
+  orderedSteps,
+  reduceRun,
+  type RunEvent,
+} from '../plan/run-state.ts';
 import { expressionContexts, type RunFacts } from '../plan/scheduling.ts';
 import { control } from './activity-proxies.ts';
 import { renderDetails } from './details.ts';
@@ -98,11 +104,14 @@ export async function pipeline(
 
   async function recordEnd(error: unknown): Promise<void> {
     if (isCancellation(error)) {
-      await condition(() => Object.values(state.steps).every(({ status }) => status !== 'running'));
-      const pending = Object.keys(state.steps).filter(
-        (id) => state.steps[id]?.status === 'pending',
+      // One with a matrix runs nothing itself.
+      const running = ({ status, entries }: StepState): boolean =>
+        status === 'running' && entries === undefined;
+      await condition(() => !Object.values(state.steps).some(running));
+      const open = Object.keys(state.steps).filter(
+        (id) => state.steps[id] !== undefined && !hasEnded(state.steps[id]),
       );
-      apply(...pending.map((step) => ({ kind: 'step-cancelled', step, at: Date.now() }) as const), {
+      apply(...open.map((step) => ({ kind: 'step-cancelled', step, at: Date.now() }) as const), {
         kind: 'ended',
         status: 'cancelled',
       });
@@ -141,7 +150,11 @@ function evaluateOutputs(plan: Plan, contexts: JsonObject): JsonObject {
 }
 
 function failureOf(state: RunState): StepError | undefined {
-  const failed = Object.entries(state.steps).filter(([, step]) => step.status === 'failed');
+  const failed = orderedSteps(state).filter(
+    // Of a matrix its entries tell.
+    ([, { status, entries = [] }]) =>
+      status === 'failed' && !entries.some((id) => state.steps[id]?.status === 'failed'),
+  );
   const [first] = failed;
   if (first === undefined) return undefined;
   const messages = failed.map(([id, step]) => `step '${id}' failed: ${step.error?.message ?? ''}`);

@@ -1,4 +1,4 @@
-import { isCancellation } from '@temporalio/workflow';
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type {
   PipelineOptions,
   PreparedStep,
@@ -9,13 +9,13 @@ import { evaluateTemplate } from '../plan/expressions.ts';
 import type { JsonObject } from '../plan/json.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
 import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
+import { hasMatrix, type MatrixStep } from '../plan/matrix.ts';
 import { dependentsOf, readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
 import { admit, expressionContexts, type RunFacts } from '../plan/scheduling.ts';
 import { control, resolveSource, runStep, verifyHit } from './activity-proxies.ts';
 import { stepFailure } from './failures.ts';
-
-/** A step whose input was found corrupt is tried again this often after its producer. */
-const MAX_RECOVERIES = 3;
+import { Matrices } from './matrices.ts';
+import { Recoveries } from './recoveries.ts';
 
 export interface StepExecutorOptions {
   readonly plan: Plan;
@@ -30,9 +30,10 @@ export interface StepExecutorOptions {
 export class StepExecutor {
   readonly #context: StepExecutorOptions;
   readonly #running = new Set<StepId>();
-  readonly #recoveries = new Map<StepId, number>();
-  /** What was found damaged of a step that runs again. */
-  readonly #damages = new Map<StepId, string>();
+  readonly #matrices: Matrices;
+  /** Of what runs. */
+  readonly #scopes = new Map<StepId, CancellationScope>();
+  readonly #recoveries = new Recoveries();
   #lastPreparation: Promise<unknown> = Promise.resolve();
   /** Steps that the submission asks to run again whatever the cache holds. */
   readonly #forced: ReadonlySet<StepId>;
@@ -40,6 +41,7 @@ export class StepExecutor {
   constructor(context: StepExecutorOptions) {
     this.#context = context;
     const { plan, options } = context;
+    this.#matrices = new Matrices(plan);
     const roots = options.from === undefined ? [] : [options.from];
     this.#forced = options.force
       ? new Set(plan.steps.map((step) => step.id))
@@ -54,34 +56,71 @@ export class StepExecutor {
 
   /** Decides over every ready step, up to `max_parallel` running at once. */
   startReady(): void {
-    const { plan, state, apply } = this.#context;
     const batch: PlanStep[] = [];
-    // A skipped step can make others ready at once.
-    for (let ready = readySteps(plan, state()); ready.length > 0;) {
-      let decided = 0;
-      // What ends in this round is needed by none of these steps.
-      const contexts = this.#contexts();
-      const events: RunEvent[] = [];
-      for (const step of ready) {
-        if (this.#running.size >= plan.maxParallel) break;
-        const admission = admit(step, plan, state(), contexts);
-        decided += 1;
-        if (admission.kind === 'skip') {
-          events.push({ kind: 'step-skipped', step: step.id, note: admission.note });
-        } else if (admission.kind === 'invalid') {
-          // At once: after a failure nothing new starts.
-          this.#invalid(step.id, `if: ${admission.message}`);
-        } else {
-          events.push({ kind: 'step-started', step: step.id, at: Date.now() });
-          this.#running.add(step.id);
-          batch.push(step);
-        }
-      }
-      apply(...events);
-      if (decided === 0) break;
-      ready = readySteps(plan, state());
-    }
+    // A skipped step, or the end of a matrix, can make others ready at once.
+    do this.#endMatrices();
+    while (this.#decide(batch) + this.#startEntries(batch) > 0);
     this.#start(batch);
+  }
+
+  /** @returns how many steps were decided over */
+  #decide(batch: PlanStep[]): number {
+    const { plan, state, apply } = this.#context;
+    // What ends in this round is needed by none of these steps.
+    const contexts = this.#contexts();
+    const events: RunEvent[] = [];
+    let decided = 0;
+    for (const step of readySteps(plan, state())) {
+      if (this.#running.size >= plan.maxParallel) break;
+      const admission = admit(step, plan, state(), contexts);
+      decided += 1;
+      if (admission.kind === 'skip') {
+        events.push({ kind: 'step-skipped', step: step.id, note: admission.note });
+      } else if (admission.kind === 'invalid') {
+        // At once: after a failure nothing new starts.
+        this.#invalid(step.id, `if: ${admission.message}`);
+      } else if (hasMatrix(step)) {
+        events.push(...this.#expand(step, contexts));
+      } else {
+        events.push(this.#begin(step, batch));
+      }
+    }
+    apply(...events);
+    return decided;
+  }
+
+  #begin(step: PlanStep, batch: PlanStep[]): RunEvent {
+    this.#running.add(step.id);
+    batch.push(step);
+    return { kind: 'step-started', step: step.id, at: Date.now() };
+  }
+
+  #expand(step: MatrixStep, contexts: JsonObject): readonly RunEvent[] {
+    try {
+      return this.#matrices.expand(step, contexts, Date.now());
+    } catch (error) {
+      this.#invalid(step.id, error instanceof Error ? error.message : String(error));
+      return [];
+    }
+  }
+
+  #startEntries(batch: PlanStep[]): number {
+    const { plan, state, apply } = this.#context;
+    const free = Math.max(0, plan.maxParallel - this.#running.size);
+    const started = this.#matrices.ready(state()).slice(0, free);
+    apply(...started.map((step) => this.#begin(step, batch)));
+    return started.length;
+  }
+
+  /** Ends each matrix whose entries have ended, and entries of one that fails fast. */
+  #endMatrices(): void {
+    const { state, apply } = this.#context;
+    const at = Date.now();
+    const failing = this.#matrices.failing(state());
+    const pending = failing.filter((id) => stepState(state(), id).status === 'pending');
+    apply(...pending.map((step) => ({ kind: 'step-cancelled', step, at }) as const));
+    for (const id of failing) this.#scopes.get(id)?.cancel();
+    apply(...this.#matrices.ends(state(), at));
   }
 
   #contexts(): JsonObject {
@@ -116,8 +155,9 @@ export class StepExecutor {
   }
 
   #evaluate(step: PlanStep, contexts: JsonObject): { request: PrepareRequest; queue: string } {
-    const inputs = evaluateTemplate(step.with, contexts) as JsonObject;
-    const label = evaluateTemplate(step.runsOn, contexts);
+    const readable = this.#matrices.contextsOf(step.id, contexts);
+    const inputs = evaluateTemplate(step.with, readable) as JsonObject;
+    const label = evaluateTemplate(step.runsOn, readable);
     if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {
       throw new Error(
         `runs_on: found ${JSON.stringify(label)}, expected a worker label such as 'cpu'`,
@@ -131,7 +171,7 @@ export class StepExecutor {
         version: step.version,
         revision: step.revision,
         ...{ inputs, label },
-        force: this.#forced.has(step.id),
+        force: this.#forced.has(this.#matrices.stepOf(step.id)?.id ?? step.id),
       },
     };
   }
@@ -196,7 +236,7 @@ export class StepExecutor {
       apply(fingerprinted, { ...cached, at: Date.now() });
       return;
     }
-    if (answer.damage !== undefined) this.#damages.set(step.id, answer.damage);
+    if (answer.damage !== undefined) this.#recoveries.damaged(step.id, answer.damage);
     const done = await runStep(
       {
         run,
@@ -209,55 +249,41 @@ export class StepExecutor {
     );
     this.#running.delete(step.id);
     const { outputs, attempt, cached } = done;
-    const note = this.#note(step.id, done.note);
+    const note = this.#recoveries.note(step.id, done.note);
     const result = { step: step.id, at: Date.now(), outputs, ...(note !== undefined && { note }) };
     if (cached) apply({ kind: 'step-cached', ...result });
     else apply({ kind: 'step-completed', ...result, attempt });
   }
 
-  /** What a step says of its result, and that it ran because an earlier one was damaged. */
-  #note(step: StepId, said: string | undefined): string | undefined {
-    const damage = this.#damages.get(step);
-    if (damage === undefined) return said;
-    const again = `made again: ${damage}`;
-    return said === undefined ? again : `${said}; ${again}`;
-  }
-
   async #guard(step: PlanStep, work: () => Promise<void>): Promise<void> {
+    const scope = new CancellationScope();
+    this.#scopes.set(step.id, scope);
     try {
-      await work();
+      await scope.run(work);
     } catch (error) {
       this.#ended(step, error);
+    } finally {
+      if (this.#scopes.get(step.id) === scope) this.#scopes.delete(step.id);
     }
   }
 
   #ended(step: PlanStep, error: unknown): void {
-    const { apply } = this.#context;
+    const { state, apply } = this.#context;
     this.#running.delete(step.id);
     if (isCancellation(error)) {
       apply({ kind: 'step-cancelled', step: step.id, at: Date.now() });
       return;
     }
     const failure = stepFailure(error);
-    if (failure.artifact !== undefined && this.#recover(step.id, failure.artifact)) return;
+    const matrixOf = (id: StepId): StepId | undefined => this.#matrices.stepOf(id)?.id;
+    const recovery =
+      failure.artifact && this.#recoveries.recover(step.id, failure.artifact, state(), matrixOf);
+    if (recovery) {
+      apply(...recovery);
+      return;
+    }
     const { attempt } = failure;
     apply({ kind: 'step-failed', step: step.id, at: Date.now(), attempt, error: failure.error });
-  }
-
-  /** An artifact that is gone or corrupt: its producer runs again, then the step that reads it. */
-  #recover(reader: StepId, artifact: string): boolean {
-    const { plan, state, apply } = this.#context;
-    const count = (this.#recoveries.get(reader) ?? 0) + 1;
-    const producer = plan.steps.find((step) =>
-      Object.values(stepState(state(), step.id).outputs ?? {}).includes(artifact),
-    );
-    if (producer === undefined || count > MAX_RECOVERIES) return false;
-    this.#recoveries.set(reader, count);
-    const damage = `${artifact} could not be read`;
-    this.#damages.set(producer.id, damage);
-    apply({ kind: 'step-invalidated', step: producer.id, note: `made again: ${damage}` });
-    apply({ kind: 'step-invalidated', step: reader, note: `waits for '${producer.id}'` });
-    return true;
   }
 
   #invalid(step: StepId, message: string): void {

@@ -1,7 +1,9 @@
 import type { JsonObject } from '../../plan/json.ts';
+import { MAX_MATRIX_ENTRIES, matrixSizeProblem } from '../../plan/matrix.ts';
 import type { Plan } from '../../plan/plan.ts';
 import type { LocatedEntry } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
+import type { Strategy } from '../pipeline.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
 
@@ -30,6 +32,17 @@ export function checkStepCount(count: number, range: Range, reporter: Reporter):
     const message = `'steps' has ${count} steps; expected at most ${MAX_STEPS}; split the pipeline`;
     reporter.error('limit', range, message);
   }
+}
+
+/** Entries of a matrix, as far as its lists are written out. */
+export function checkMatrixSize({ dimensions, range }: Strategy, reporter: Reporter): boolean {
+  const size = [...dimensions.values()].reduce(
+    (product, { value }) => product * (value.kind === 'list' ? value.items.length : 1),
+    1,
+  );
+  if (size <= MAX_MATRIX_ENTRIES) return true;
+  reporter.error('limit', range, matrixSizeProblem(size));
+  return false;
 }
 
 /** Plan and params travel as one result of an activity. */

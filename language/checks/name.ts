@@ -19,6 +19,10 @@ const FORMS = {
     pattern: /^[A-Za-z_][A-Za-z0-9_-]*$/,
     expected: "a letter, then letters, digits, '_', '-'",
   },
+  matrix: {
+    pattern: /^[A-Za-z_][A-Za-z0-9_-]*$/,
+    expected: "a letter, then letters, digits, '_', '-'",
+  },
   output: {
     pattern: /^[A-Za-z_][A-Za-z0-9_-]*$/,
     expected: "a letter, then letters, digits, '_', '-'",
@@ -61,7 +65,7 @@ function nearest(name: string, pattern: RegExp): string {
 /** Rule `name`: expressions read names whatever their case. */
 export function checkDistinctNames(
   names: ReadonlyMap<string, Range>,
-  what: 'step' | 'param',
+  what: 'step' | 'param' | 'matrix',
   reporter: Reporter,
 ): void {
   const seen = new Map<string, string>();

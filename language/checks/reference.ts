@@ -1,11 +1,19 @@
 import { CONTEXTS_NOT_BUILT } from '../../plan/expression-syntax.ts';
 import type { Reference } from '../../plan/expressions.ts';
 import { kindName } from '../catalog.ts';
-import { referenceType } from '../context-schema.ts';
-import { quote } from '../located.ts';
-import type { Need, Pipeline } from '../pipeline.ts';
+import { itemSchema, referenceType } from '../context-schema.ts';
+import { locatedAt, quote } from '../located.ts';
+import type { Need, Pipeline, Step } from '../pipeline.ts';
 import type { Reporter } from '../reporter.ts';
-import { describeSchema, keysOf, type ValueSchema } from '../schema.ts';
+import {
+  describeSchema,
+  describeSchemas,
+  keysOf,
+  kindsOf,
+  schemasAt,
+  type ValueSchema,
+} from '../schema.ts';
+import type { InputContext, StepInputs } from '../step-inputs.ts';
 import type { Range } from '../source-text.ts';
 import { closest, oneOf, suggestion } from '../suggestion.ts';
 import type { LocatedExpression } from '../template.ts';
@@ -31,6 +39,12 @@ export function checkReferences(
     const range = rangeOf(reference);
     if (CONTEXTS_NOT_BUILT.some((context) => context === reference.context)) {
       reportNotBuilt(reference.context, range, reporter);
+      continue;
+    }
+    if (reference.context === 'matrix' && contexts.properties?.['matrix'] === undefined) {
+      const message =
+        "'matrix' can be read only in the 'with' and 'runs_on' of a step that has a 'strategy'";
+      reporter.error('reference', range, message);
       continue;
     }
     const [first] = reference.path;
@@ -90,6 +104,10 @@ function problemOf(
   }
   const step = context === 'steps' ? pipeline.steps.get(nameAt(reference, 0)) : undefined;
   if (step !== undefined && at === 1) return forgottenOutputs(step.id, name, owner);
+  if (step?.strategy !== undefined && at === 2) {
+    const outputs = `steps.${step.id}.outputs`;
+    return `step ${quote(step.id)} has a matrix, so its outputs are a list; write ${outputs}[0].${name} for one entry, ${outputs}.*.${name} for all, or choose an entry by select@1`;
+  }
   const keys = owner.flatMap((schema) => keysOf(schema) ?? []);
   if (step?.signature !== undefined && at === 2) {
     return `step ${quote(step.id)} (${kindName(step.signature)}) has no output ${quote(name)}; ${suggestion(name, keys)}`;
@@ -136,4 +154,41 @@ function nameAt({ path }: Reference, at: number): string {
   const segment = path[at];
   if (segment?.kind === 'name') return segment.name;
   return segment?.kind === 'index' ? String(segment.index) : '*';
+}
+
+/** Rule `reference`: a path inside the results that a step chooses from leads to a number. */
+export function checkResultPaths(
+  { value }: StepInputs,
+  { properties = {} }: ValueSchema,
+  step: Step,
+  context: InputContext,
+): void {
+  for (const [input, { pathIn }] of Object.entries(properties)) {
+    const path = (value as Record<string, unknown>)[input];
+    const located = step.with && locatedAt(step.with, [input]);
+    if (pathIn === undefined || typeof path !== 'string' || located === undefined) continue;
+    const problem = pathProblem(path, itemSchema(step, pathIn, context));
+    if (problem === undefined) continue;
+    context.reporter.error(
+      'reference',
+      located.range,
+      `${quote(input)} is ${quote(path)}; ${problem}`,
+    );
+  }
+}
+
+function pathProblem(path: string, item: ValueSchema): string | undefined {
+  const keys = path.split('.');
+  for (const at of keys.keys()) {
+    const owners = schemasAt(item, keys.slice(0, at));
+    if (owners.some((owner) => schemasAt(owner, [keys[at] ?? '']).length > 0)) continue;
+    const known = owners.flatMap((owner) => keysOf(owner) ?? []);
+    const where = at === 0 ? 'the results have' : `${quote(keys.slice(0, at).join('.'))} has`;
+    const remedy = known.length === 0 ? 'it is no map' : suggestion(keys[at] ?? '', known);
+    return `${where} no ${quote(keys[at] ?? '')}; ${remedy}`;
+  }
+  const found = schemasAt(item, keys);
+  const kinds = found.flatMap((schema) => [...kindsOf(schema)]);
+  if (kinds.some((kind) => kind === 'number' || kind === 'anything')) return undefined;
+  return `there is ${describeSchemas(found)}; expected a number`;
 }

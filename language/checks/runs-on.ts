@@ -3,24 +3,32 @@ import { kindName } from '../catalog.ts';
 import type { LocatedEntry } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import { describeSchemas, kindsOf } from '../schema.ts';
-import { type Hole, type InputContext, resolveScalar } from '../step-inputs.ts';
+import type { Step } from '../pipeline.ts';
+import {
+  everyEntry,
+  type Hole,
+  type InputContext,
+  resolveScalar,
+  type StepContext,
+} from '../step-inputs.ts';
 
 const LABEL = /^[A-Za-z0-9_.-]+$/;
 const EXPECTED = 'expected the label of training workers, such as cpu';
 
 /** Rule `runs-on`: only training kinds have workers by label, and a label is part of a queue's name. */
-export function checkRunsOn(context: InputContext): void {
-  const { pipeline, reporter } = context;
-  checkLabel(pipeline.defaults.runsOn, context);
-  for (const { id, signature, runsOn } of pipeline.steps.values()) {
-    if (runsOn === undefined) continue;
-    if (signature?.role === 'work') {
-      const message = `step ${quote(id)} has 'runs_on', but ${kindName(signature)} does not train and runs on any worker; remove it`;
-      reporter.error('runs-on', runsOn.keyRange, message);
-    } else {
-      checkLabel(runsOn, context);
-    }
+export function checkRunsOn({ id, signature, runsOn }: Step, context: StepContext): void {
+  if (runsOn === undefined) return;
+  if (signature?.role === 'work') {
+    const message = `step ${quote(id)} has 'runs_on', but ${kindName(signature)} does not train and runs on any worker; remove it`;
+    context.reporter.error('runs-on', runsOn.keyRange, message);
+    return;
   }
+  for (const inner of everyEntry(context)) checkLabel(runsOn, inner);
+}
+
+/** Rule `runs-on`, of `defaults`. */
+export function checkDefaultRunsOn(context: InputContext): void {
+  checkLabel(context.pipeline.defaults.runsOn, context);
 }
 
 function checkLabel(entry: LocatedEntry | undefined, context: InputContext): void {

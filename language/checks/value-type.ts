@@ -31,6 +31,17 @@ export function readList(
   return undefined;
 }
 
+export function readBoolean(
+  entry: LocatedEntry | undefined,
+  reporter: Reporter,
+): boolean | undefined {
+  if (entry === undefined) return undefined;
+  const found = toJson(entry.value);
+  if (typeof found === 'boolean') return found;
+  reportValueType(entry, 'true or false', reporter);
+  return undefined;
+}
+
 export function readText(entry: LocatedEntry | undefined, reporter: Reporter): string | undefined {
   if (entry === undefined) return undefined;
   const { value } = entry;

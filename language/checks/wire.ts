@@ -3,6 +3,7 @@ import { quote } from '../located.ts';
 import type { Pipeline, Step } from '../pipeline.ts';
 import type { Reporter } from '../reporter.ts';
 import {
+  accepts,
   describeSchemas,
   kindsOf,
   schemasAt,
@@ -25,12 +26,20 @@ export function checkWire(
   const expected = schemasAt(input, hole.path);
   if (expected.length === 0) return; // no such input: another rule says so
   const wanted = kindsOfAll(expected);
-  const found = kindsOfAll(hole.schemas);
-  if (fits(found, wanted)) return;
+  const all = hole.isEach ? hole.schemas.flatMap((schema) => schema.anyOf ?? [schema]) : [];
   const name = quote(inputName(hole.path));
-  const message = `${name} gets ${quote(hole.text)}, ${describeSchemas(hole.schemas)}; expected ${describeSchemas(expected)}`;
-  const remedy = remedyFor(hole, found, wanted, step, pipeline, catalog);
-  reporter.error('wire', hole.range, `${message}${remedy}`);
+  for (const schemas of hole.isEach ? all.map((schema) => [schema]) : [hole.schemas]) {
+    const found = kindsOfAll(schemas);
+    const values = schemas.flatMap(({ const: value }) => value ?? []);
+    const isValue = values.length === 1 && schemas.length === 1;
+    const isFit = isValue
+      ? values.every((value) => expected.some((schema) => accepts(schema, value)))
+      : fits(found, wanted);
+    if (isFit) continue;
+    const message = `${name} gets ${quote(hole.text)}, ${describeSchemas(schemas)}; expected ${describeSchemas(expected)}`;
+    const remedy = remedyFor(hole, found, wanted, step, pipeline, catalog);
+    reporter.error('wire', hole.range, `${message}${remedy}`);
+  }
 }
 
 function fits(found: ReadonlySet<ValueKind>, wanted: ReadonlySet<ValueKind>): boolean {

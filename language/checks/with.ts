@@ -3,7 +3,7 @@ import { type Catalog, kindName } from '../catalog.ts';
 import { exampleInputs, exampleOf } from '../example.ts';
 import { type InputProblem, inputProblems } from '../input-problems.ts';
 import type { Located } from '../located.ts';
-import { describeFound, plainText, quote } from '../located.ts';
+import { describeFound, locatedAt, plainText, quote } from '../located.ts';
 import type { Pipeline, Step } from '../pipeline.ts';
 import {
   accepts,
@@ -15,9 +15,16 @@ import {
 } from '../schema.ts';
 import type { Range } from '../source-text.ts';
 import type { StepSignature } from '../step-declaration.ts';
-import { type InputContext, type InputPath, resolveInputs } from '../step-inputs.ts';
+import {
+  everyEntry,
+  type InputContext,
+  type InputPath,
+  resolveInputs,
+  type StepContext,
+} from '../step-inputs.ts';
 import { closest, suggestion } from '../suggestion.ts';
 import { inputName, kindsThatMake, wireRemedy, wiresFor } from '../wiring.ts';
+import { checkResultPaths } from './reference.ts';
 import { reportNotBuilt } from './not-built.ts';
 import { checkWire } from './wire.ts';
 
@@ -26,15 +33,27 @@ import { checkWire } from './wire.ts';
  * that schema, what an expression gives is compared by its type (rule `wire`), and what only the
  * run can tell is left to the step.
  */
-export function checkInputs(step: Step, context: InputContext, catalog: Catalog): void {
+export function checkInputs(step: Step, context: StepContext, catalog: Catalog): void {
   const { signature, with: map, withRange, hasBadWith } = step;
   if (signature === undefined || hasBadWith) return;
   const located: Located = map ?? { kind: 'map', range: withRange, entries: new Map() };
+  reportMarkedInputs(located, [], valueSchema(signature.with, 'input'), context);
+  for (const inner of everyEntry(context)) checkEntry(step, signature, located, inner, catalog);
+}
+
+function checkEntry(
+  step: Step,
+  signature: StepSignature,
+  located: Located,
+  context: InputContext,
+  catalog: Catalog,
+): void {
+  const { with: map, withRange } = step;
   const schema = valueSchema(signature.with, 'input');
   const { pipeline, reporter } = context;
   const inputs = resolveInputs(located, context);
   for (const hole of inputs.holes) checkWire(hole, step, schema, pipeline, catalog, reporter);
-  reportMarkedInputs(located, [], schema, context);
+  checkResultPaths(inputs, schema, step, context);
   const problems = inputProblems(signature.with, inputs);
   if (map === undefined && problems.some(({ kind }) => kind === 'missing')) {
     const snippet = `with: ${exampleInputs(signature, { step, pipeline })}`;
@@ -206,18 +225,6 @@ function reportMarkedInputs(
 
 function isNotBuilt(schemas: readonly ValueSchema[]): boolean {
   return schemas.length > 0 && schemas.every(({ notBuilt }) => notBuilt !== undefined);
-}
-
-/** The value at a path, or the nearest one around it: a param's value has no places inside. */
-function locatedAt(located: Located, path: InputPath): Located {
-  const [key, ...rest] = path;
-  const child =
-    located.kind === 'map'
-      ? located.entries.get(String(key))?.value
-      : located.kind === 'list'
-        ? located.items[Number(key)]
-        : undefined;
-  return key === undefined || child === undefined ? located : locatedAt(child, rest);
 }
 
 function keyRangeAt(located: Located, path: InputPath): Range {

@@ -55,6 +55,9 @@ test('each kind gives what its revision gave', async () => {
     ...{ train_dataset: tokens['dataset'] ?? '', eval_dataset: tokens['dataset'] ?? '' },
     args: { per_device_train_batch_size: 2, learning_rate: 0.01, num_train_epochs: 5 },
   });
+  await run('select', {
+    ...{ from: [{ rows: 2 }, subset, {}], by: 'rows', matrix: [{ x: 1 }, { x: 2 }, { x: 3 }] },
+  });
   const score = await run('evaluate', {
     ...{ model: tuned['model'] ?? '', dataset: tokens['dataset'] ?? '' },
   });

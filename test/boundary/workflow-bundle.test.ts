@@ -10,6 +10,7 @@ const OWN_MODULES = [
   'plan/expression-references.ts',
   'plan/expression-syntax.ts',
   'plan/expressions.ts',
+  'plan/matrix.ts',
   'plan/names.ts',
   'plan/run-state.ts',
   'plan/scheduling.ts',
@@ -17,8 +18,10 @@ const OWN_MODULES = [
   'workflows/details.ts',
   'workflows/failures.ts',
   'workflows/index.ts',
+  'workflows/matrices.ts',
   'workflows/messages.ts',
   'workflows/pipeline.ts',
+  'workflows/recoveries.ts',
   'workflows/step-executor.ts',
 ];
 const PACKAGES = [

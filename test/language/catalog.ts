@@ -206,4 +206,19 @@ export const catalog: Catalog = [
       }),
     outputs: {},
   }),
+  kind({
+    kind: 'select',
+    effect: 'pure',
+    role: 'work',
+    with: z.strictObject({
+      from: z.array(z.looseObject({})),
+      by: z.string().min(1).register(schemaFacts, { pathIn: 'from' }),
+      matrix: z.array(z.looseObject({})).optional(),
+    }),
+    outputs: {
+      chosen: z.looseObject({}).register(schemaFacts, { itemOf: 'from' }),
+      matrix: z.looseObject({}).register(schemaFacts, { itemOf: 'matrix' }),
+      value: z.number(),
+    },
+  }),
 ];

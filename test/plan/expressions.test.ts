@@ -92,7 +92,7 @@ test('evaluates the strings inside a template and leaves the rest', () => {
 test.each<[string, string]>([
   ['${{ params.rows - 1 }}', "unexpected '-'; expressions have no arithmetic"],
   ['${{ params.a == "x" }}', 'unexpected \'"x"\'; write strings in single quotes'],
-  ['${{ github.sha }}', "unknown name 'github'; expected one of params, steps, env, run"],
+  ['${{ github.sha }}', "unknown name 'github'; expected one of params, steps, matrix, env, run"],
   [
     '${{ constructor(1) }}',
     "unknown function 'constructor'; expected one of case, contains, endsWith, format, fromJSON, join, startsWith, toJSON",

@@ -26,6 +26,7 @@ const worker = await startWorker({
 const { client, close } = await connect();
 
 const source = await readFile(new URL('tiny.yaml', import.meta.url));
+const matrix = await readFile(new URL('matrix.yaml', import.meta.url));
 const large = { params: { n_embd: 256, max_steps: 1 } };
 await record('completed', {});
 await record('cached', {});
@@ -37,6 +38,8 @@ await record('cancelled', { params: { max_steps: 100_000 } }, async (id) => {
 // A model too large to be verified in passing; the first of the two runs is not kept.
 await record('verified', large);
 await record('verified', large);
+await record('matrix', {}, undefined, matrix);
+await record('matrix-failed', { params: { splits: ['train', 'none', 'test'] } }, undefined, matrix);
 
 await close();
 await worker.stop();
@@ -47,11 +50,12 @@ async function record(
   name: string,
   options: object,
   whileRunning: (id: string) => Promise<void> = () => Promise.resolve(),
+  pipeline: Uint8Array = source,
 ): Promise<void> {
   const handle = await client.workflow.start(PIPELINE_WORKFLOW, {
     taskQueue: CONTROL_QUEUE,
     workflowId: name,
-    args: [source, options],
+    args: [pipeline, options],
   });
   await whileRunning(name);
   await handle.result().catch(() => undefined);

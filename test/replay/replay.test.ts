@@ -34,12 +34,14 @@ function replay(history: HistoryJson): Promise<void> {
   return Worker.runReplayHistory({ workflowBundle }, historyFromJSON(history));
 }
 
-test('there are histories of a run that completed, failed, was cancelled, and hit the cache', () => {
+test('there are histories of a run that completed, failed, was cancelled, had a matrix, and hit the cache', () => {
   expect(files).toEqual([
     'cached.json',
     'cancelled.json',
     'completed.json',
     'failed.json',
+    'matrix-failed.json',
+    'matrix.json',
     'verified.json',
   ]);
 });
