@@ -113,7 +113,7 @@ function resolveText(
 }
 
 /** What an expression gives, as far as its outermost part tells. */
-export function schemasOf(
+function schemasOf(
   { expression: { plain, type } }: LocatedExpression,
   contexts: ValueSchema,
 ): readonly ValueSchema[] {
