@@ -1,11 +1,15 @@
 import type { JsonObject } from '../plan/json.ts';
-import type { Plan, PlanStep } from '../plan/plan.ts';
+import type { Plan, PlanStep, StepId } from '../plan/plan.ts';
 import type { Catalog } from './catalog.ts';
 import { checkCycles } from './checks/cycle.ts';
 import { checkStatusFunctions } from './checks/expression.ts';
 import { checkPlanSize } from './checks/limit.ts';
+import { checkNeverTrue } from './checks/never-true.ts';
 import { checkNeeds, checkReferences } from './checks/reference.ts';
+import { checkRepeatedNeeds } from './checks/repeated-need.ts';
 import { checkRunsOn } from './checks/runs-on.ts';
+import { checkUnreachable } from './checks/unreachable.ts';
+import { checkUnusedParams } from './checks/unused-param.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
 import type { Diagnostic } from './diagnostic.ts';
@@ -92,7 +96,9 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
   for (const step of pipeline.steps.values()) {
     graph.set(step.id, new Map(step.needs.map(({ id, range }) => [id, range])));
     checkNeeds(step.needs, pipeline, reporter);
-    for (const located of expressionsOf(step, pipeline, templates, reporter)) {
+    const expressions = expressionsOf(step, pipeline, templates, reporter);
+    checkRepeatedNeeds(step, expressions, reporter);
+    for (const located of expressions) {
       checkReferences(located, pipeline, contexts, reporter);
       addNeeds(located, pipeline, graph.get(step.id));
     }
@@ -104,7 +110,19 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
   checkOutputs(context);
   checkRunsOn(context);
   checkCycles(graph, reporter);
+  checkConditions(graph, context);
+  checkUnusedParams(pipeline, templates, reporter);
   return { reporter, pipeline, graph };
+}
+
+function checkConditions(graph: Graph, { pipeline, contexts, reporter }: InputContext): void {
+  const neverTrue = new Set<StepId>();
+  for (const step of pipeline.steps.values()) {
+    const needCount = graph.get(step.id)?.size ?? 0;
+    const canBeTrue = checkNeverTrue(step, needCount, pipeline, contexts, reporter);
+    if (!canBeTrue) neverTrue.add(step.id);
+  }
+  checkUnreachable(graph, neverTrue, pipeline, contexts, reporter);
 }
 
 function checkOutputs(context: InputContext): void {
