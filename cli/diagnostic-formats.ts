@@ -1,31 +1,67 @@
 import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
-import { RULES } from '../language/diagnostic.ts';
-import type { UnreadableFile } from './commands/pipeline-file.ts';
+import { RULES } from '../language/rules.ts';
 import type { Format } from './formats.ts';
 import { printLines } from './output.ts';
 import { userPath } from './user-path.ts';
 
-/** What was found in a file, ready to print; empty when there is nothing to say. */
-export function renderDiagnostics(
-  file: string,
-  diagnostics: readonly Diagnostic[],
+export interface CheckedFile {
+  readonly file: string;
+  readonly diagnostics: readonly Diagnostic[];
+  /** Why it could not be read. */
+  readonly problem?: string;
+}
+
+/**
+ * Prints what was found in files, and on stderr which of them could not be read.
+ *
+ * @returns the exit code: 0, 1 on errors, 2 when a file could not be read
+ */
+export function printChecked(checked: readonly CheckedFile[], format: Format): number {
+  const problems = checked.flatMap(({ problem = [] }) => problem);
+  for (const problem of problems) process.stderr.write(`error: ${problem}\n`);
+  const text = render(checked, problems, format);
+  if (text !== '') printLines([text]);
+  return problems.length > 0 ? 2 : hasErrors(checked) ? 1 : 0;
+}
+
+function hasErrors(checked: readonly CheckedFile[]): boolean {
+  return checked.some(({ diagnostics }) =>
+    diagnostics.some(({ severity }) => severity === 'error'),
+  );
+}
+
+/** Ready to print; empty when there is nothing to say. */
+function render(
+  checked: readonly CheckedFile[],
+  problems: readonly string[],
   format: Format,
 ): string {
-  const hasErrors = diagnostics.some(({ severity }) => severity === 'error');
+  const diagnostics = checked.flatMap((each) => each.diagnostics);
   switch (format) {
-    case 'json':
-      return JSON.stringify({ ok: !hasErrors, diagnostics });
-    case 'github':
-      return diagnostics.map(workflowCommand).join('\n');
-    case 'sarif':
-      return JSON.stringify(sarifLog(diagnostics), null, 2);
-    case 'text': {
-      const found = diagnostics.length === 0 ? [] : [formatDiagnostics(diagnostics)];
-      return [...found, ...(hasErrors ? [] : [`${file}: no errors`])].join('\n');
+    case 'json': {
+      const ok = problems.length === 0 && !hasErrors(checked);
+      const error = { type: 'Error', message: problems.join('\n') };
+      return JSON.stringify({ ok, diagnostics, ...(problems.length > 0 && { error }) });
     }
+    case 'github':
+      return [
+        ...diagnostics.map(workflowCommand),
+        ...problems.map((problem) => `::error title=retune::${escapeData(problem)}`),
+      ].join('\n');
+    case 'sarif':
+      return JSON.stringify(sarifLog(diagnostics, problems), null, 2);
+    case 'text':
+      return checked.flatMap(linesOf).join('\n');
   }
+}
+
+function linesOf(checked: CheckedFile): readonly string[] {
+  const { file, diagnostics, problem } = checked;
+  const found = diagnostics.length === 0 ? [] : [formatDiagnostics(diagnostics)];
+  const isGood = problem === undefined && !hasErrors([checked]);
+  return isGood ? [...found, `${file}: no errors`] : found;
 }
 
 /**
@@ -56,26 +92,36 @@ function escapeProperty(text: string): string {
   return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
 }
 
+const RULE_NAMES = Object.keys(RULES);
+const SARIF_RULES = Object.entries(RULES).map(([id, { summary }]) => ({
+  id,
+  shortDescription: { text: summary },
+  help: { text: `${summary} Examples: docs/diagnostics.md#${id}` },
+}));
+
 /** Source: SARIF 2.1.0, docs.oasis-open.org/sarif/sarif/v2.1.0. */
-function sarifLog(diagnostics: readonly Diagnostic[], failure?: string): object {
+function sarifLog(diagnostics: readonly Diagnostic[], problems: readonly string[]): object {
   return {
     $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
     version: '2.1.0',
     runs: [
       {
-        tool: { driver: { name: 'retune', rules: RULES.map((id) => ({ id })) } },
-        ...(failure !== undefined && {
+        tool: { driver: { name: 'retune', rules: SARIF_RULES } },
+        ...(problems.length > 0 && {
           invocations: [
             {
               executionSuccessful: false,
-              toolExecutionNotifications: [{ level: 'error', message: { text: failure } }],
+              toolExecutionNotifications: problems.map((text) => ({
+                level: 'error',
+                message: { text },
+              })),
             },
           ],
         }),
         columnKind: 'unicodeCodePoints',
         results: diagnostics.map((diagnostic) => ({
           ruleId: diagnostic.rule,
-          ruleIndex: RULES.indexOf(diagnostic.rule),
+          ruleIndex: RULE_NAMES.indexOf(diagnostic.rule),
           level: diagnostic.severity === 'error' ? 'error' : 'note',
           message: { text: diagnostic.message },
           locations: [
@@ -108,26 +154,4 @@ function checkoutPath(file: string): string {
   const root = process.env['GITHUB_WORKSPACE'] || userPath('.');
   const path = relative(root, userPath(file));
   return path.startsWith('..') || isAbsolute(path) ? userPath(file) : path;
-}
-
-/** Says that a file could not be read, on stderr and to what reads `format`. @returns the exit code */
-export function endUnread({ message }: UnreadableFile, format: Format): number {
-  process.stderr.write(`error: ${message}\n`);
-  const failure = renderFailure(message, format);
-  if (failure !== undefined) printLines([failure]);
-  return 2;
-}
-
-/** For what reads `format`; undefined where stderr is enough. */
-function renderFailure(message: string, format: Format): string | undefined {
-  switch (format) {
-    case 'text':
-      return undefined;
-    case 'json':
-      return JSON.stringify({ ok: false, error: { type: 'Error', message } });
-    case 'github':
-      return `::error title=retune::${escapeData(message)}`;
-    case 'sarif':
-      return JSON.stringify(sarifLog([], message), null, 2);
-  }
 }

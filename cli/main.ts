@@ -18,14 +18,16 @@ program
   .action(async (name, options) => end((await import('./commands/init.ts')).init(name, options)));
 program
   .command('check')
-  .description('check a pipeline file; exit code 1 on findings, 2 when it cannot be read')
-  .argument('<file>')
+  .description('check pipeline files; exit code 1 on findings, 2 when it could not be done')
+  .argument('<file...>')
   .option('-p, --param <name=value>', 'a param of the submission; again for more', collect)
   .addOption(
     new Option('--format <format>', 'how findings are written').choices(FORMATS).default('text'),
   )
   .addOption(new Option('--json', 'short for --format json').conflicts('format'))
-  .action(async (file, options) => end((await import('./commands/check.ts')).check(file, options)));
+  .action(async (files, options) =>
+    end((await import('./commands/check.ts')).check(files, options)),
+  );
 program
   .command('graph')
   .description("draw a pipeline's steps; exit code 1 on findings, 2 when it cannot be read")
@@ -114,10 +116,14 @@ async function end(exitCode: Promise<number>): Promise<void> {
   process.exitCode = await exitCode;
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = await fail(error);
+void main();
+
+async function main(): Promise<void> {
+  try {
+    await program.parseAsync();
+  } catch (error) {
+    process.exitCode = await fail(error);
+  }
 }
 
 function isAnsweredInJson(args: readonly string[]): boolean {
@@ -135,6 +141,8 @@ async function fail(error: unknown): Promise<number> {
     const message = error instanceof Error ? error.message : String(error);
     printJson({ error: { type, message: message.replace(/^error: /, '') } });
   }
-  if (isUsage) return error.exitCode;
-  return (await import('./error-report.ts')).reportError(error);
+  const code = isUsage ? error.exitCode : (await import('./error-report.ts')).reportError(error);
+  // Of these, 1 says that there are findings.
+  const isCheck = ['check', 'graph'].includes(process.argv[2] ?? '');
+  return isCheck && code === 1 ? 2 : code;
 }

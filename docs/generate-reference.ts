@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { renderArguments } from './arguments-page.ts';
+import { renderDiagnostics } from './diagnostics-page.ts';
 import { formatted, withKinds } from './reference-page.ts';
 
 const pathOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
@@ -10,3 +11,5 @@ const reference = pathOf('./pipeline-reference.md');
 await writeFile(reference, await withKinds(await readFile(reference, 'utf8'), reference));
 const argumentsPage = pathOf('./training-arguments.md');
 await writeFile(argumentsPage, await formatted(renderArguments(), argumentsPage));
+const diagnosticsPage = pathOf('./diagnostics.md');
+await writeFile(diagnosticsPage, await formatted(renderDiagnostics(), diagnosticsPage));

@@ -1,11 +1,15 @@
 import type { JsonObject } from '../plan/json.ts';
-import type { MatrixStrategy, Plan, PlanStep } from '../plan/plan.ts';
+import type { MatrixStrategy, Plan, PlanStep, StepId } from '../plan/plan.ts';
 import type { Catalog } from './catalog.ts';
 import { checkCycles } from './checks/cycle.ts';
 import { checkStatusFunctions } from './checks/expression.ts';
 import { checkPlanSize } from './checks/limit.ts';
+import { checkNeverTrue } from './checks/never-true.ts';
 import { checkNeeds, checkReferences } from './checks/reference.ts';
+import { checkRepeatedNeeds } from './checks/repeated-need.ts';
 import { checkDefaultRunsOn, checkRunsOn } from './checks/runs-on.ts';
+import { checkUnreachable } from './checks/unreachable.ts';
+import { checkUnusedParams } from './checks/unused-param.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
 import type { Diagnostic } from './diagnostic.ts';
@@ -96,8 +100,9 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
     const inner = stepContext(step, context);
     const evaluated = evaluatedExpressions(step, pipeline, templates);
     const decisive = decisiveExpressions(step, templates);
-    for (const located of [...evaluated, ...decisive])
-      addNeeds(located, pipeline, graph.get(step.id));
+    const expressions = [...evaluated, ...decisive];
+    checkRepeatedNeeds(step, expressions, reporter);
+    for (const located of expressions) addNeeds(located, pipeline, graph.get(step.id));
     for (const located of evaluated) checkReferences(located, pipeline, inner.contexts, reporter);
     for (const located of decisive) checkReferences(located, pipeline, contexts, reporter);
     for (const located of evaluated) checkStatusFunctions(located, reporter);
@@ -108,7 +113,19 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
   checkOutputs(context);
   checkDefaultRunsOn(context);
   checkCycles(graph, reporter);
+  checkConditions(graph, context);
+  checkUnusedParams(pipeline, templates, reporter);
   return { reporter, pipeline, graph };
+}
+
+function checkConditions(graph: Graph, { pipeline, contexts, reporter }: InputContext): void {
+  const neverTrue = new Set<StepId>();
+  for (const step of pipeline.steps.values()) {
+    const needCount = graph.get(step.id)?.size ?? 0;
+    const canBeTrue = checkNeverTrue(step, needCount, pipeline, contexts, reporter);
+    if (!canBeTrue) neverTrue.add(step.id);
+  }
+  checkUnreachable(graph, neverTrue, pipeline, contexts, reporter);
 }
 
 function checkOutputs(context: InputContext): void {

@@ -1,31 +1,5 @@
 import { printable } from './excerpt.ts';
-
-/** The rules that a pipeline is checked against; each but the first two is a file in checks/. */
-export const RULES = [
-  'source',
-  'yaml',
-  'condition',
-  'cycle',
-  'duplicate-key',
-  'duration',
-  'expression',
-  'limit',
-  'matrix',
-  'missing-key',
-  'name',
-  'not-built',
-  'param',
-  'param-value',
-  'reference',
-  'runs-on',
-  'schedule',
-  'unknown-key',
-  'uses',
-  'value-type',
-  'wire',
-  'with',
-] as const;
-export type Rule = (typeof RULES)[number];
+import type { Rule } from './rules.ts';
 
 /** What is wrong with a pipeline and where, or worth knowing about it; plain JSON. */
 export interface Diagnostic {

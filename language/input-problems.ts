@@ -31,7 +31,7 @@ function parse(
   { value, holes }: StepInputs,
 ): z.ZodSafeParseResult<unknown> | undefined {
   try {
-    return schema.safeParse(value, { error: () => UNWORDED });
+    return schema.safeParse(value, { error: () => UNWORDED, jitless: true });
   } catch (error) {
     // A preprocessing function may not expect a RunTimeValue; without one it is the kind's mistake.
     if (holes.length > 0) return undefined;

@@ -4,6 +4,7 @@ import { reportDuplicateKey } from './checks/duplicate-key.ts';
 import type { JsonValue } from '../plan/json.ts';
 import type { Located, LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import { quote, toJson } from './located.ts';
+import { isMergeKey, mergeSources, withMerged } from './merge-keys.ts';
 import { Reporter } from './reporter.ts';
 import { type Range, SourceText } from './source-text.ts';
 import { composeYaml } from './yaml-syntax.ts';
@@ -66,6 +67,8 @@ class Locator {
   /** Values within each collection, aliases followed. */
   readonly #sizes = new Map<Located, number>();
   #hasBadAlias = false;
+  /** Entries that merge keys have brought in. */
+  #merged = 0;
 
   constructor(reporter: Reporter) {
     this.#reporter = reporter;
@@ -123,25 +126,39 @@ class Locator {
   }
 
   #locateMap(node: YAMLMap.Parsed): LocatedMap {
-    const entries = new Map<string, LocatedEntry>();
+    const own = new Map<string, LocatedEntry>();
+    const merges: LocatedEntry[] = [];
     for (const { key, value } of node.items) {
       const keyRange = nodeRange(key);
       const name = this.#keyText(key, keyRange);
       const located = this.#locate(value, { start: keyRange.end, end: keyRange.end });
       if (name === undefined) continue;
-      const first = entries.get(name);
-      if (first !== undefined) {
-        reportDuplicateKey(first, keyRange, this.#reporter);
-      } else {
-        entries.set(name, { key: name, keyRange, value: located });
-      }
+      const isMerge = isMergeKey(key);
+      const first = isMerge ? merges[0] : own.get(name);
+      const entry = { key: name, keyRange, value: located };
+      if (first !== undefined) reportDuplicateKey(first, keyRange, this.#reporter);
+      if (isMerge) merges.push(entry);
+      else if (first === undefined) own.set(name, entry);
     }
+    let entries = own;
+    for (const merge of merges) entries = this.#merge(entries, merge);
     const map: LocatedMap = { kind: 'map', range: nodeRange(node), entries };
     this.#measure(
       map,
       [...entries.values()].map(({ value }) => value),
     );
     return map;
+  }
+
+  #merge(own: Map<string, LocatedEntry>, merge: LocatedEntry): Map<string, LocatedEntry> {
+    if (this.#hasBadAlias) return own;
+    const sources = mergeSources(merge, this.#reporter);
+    this.#merged += sources.reduce((sum, { entries }) => sum + entries.size, 0);
+    if (this.#merged <= MAX_VALUES) return withMerged(own, sources);
+    const message = `'<<' has merged more than ${MAX_VALUES} values up to here; merge smaller maps`;
+    this.#reporter.error('yaml', merge.keyRange, message);
+    this.#hasBadAlias = true;
+    return own;
   }
 
   #locateList(node: YAMLSeq.Parsed): Located {

@@ -1,4 +1,5 @@
-import type { Diagnostic, Rule } from './diagnostic.ts';
+import type { Diagnostic } from './diagnostic.ts';
+import type { Rule } from './rules.ts';
 import type { Range, SourceText } from './source-text.ts';
 
 /** Collects what the rules find. */
@@ -27,6 +28,13 @@ export class Reporter {
 
   get hasErrors(): boolean {
     return this.#errorCount > 0;
+  }
+
+  /** Whether there are errors of other rules than this one. */
+  hasErrorsBeside(rule: Rule): boolean {
+    return [...this.#found.values()].some(
+      ({ diagnostic }) => diagnostic.severity === 'error' && diagnostic.rule !== rule,
+    );
   }
 
   /** In the order of the text. */

@@ -57,6 +57,12 @@ export class TemplateReader {
     return this.#conditions.get(scalar);
   }
 
+  /** Every expression that was read so far. */
+  *expressions(): Generator<LocatedExpression> {
+    for (const { expressions } of this.#templates.values()) yield* expressions;
+    for (const condition of this.#conditions.values()) if (condition) yield condition;
+  }
+
   #readTemplate(scalar: LocatedScalar, text: string): LocatedTemplate {
     const segments = templateSegments(text);
     const place = this.#placesIn(scalar, text);

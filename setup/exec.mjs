@@ -4,16 +4,24 @@
 // is installed first.
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { orExit } from './console.mjs';
-import { PROJECT_ROOT, ensureDependencies } from './dependencies.mjs';
+import { findBundle, isBundled, makeBundle } from './command-bundle.mjs';
 
 const [node = process.execPath, , file, ...fileArgs] = process.argv;
 if (file === undefined) throw new Error('usage: node setup/exec.mjs FILE [ARGS...]');
+const bundled = isBundled(file, fileArgs);
 
-await orExit(ensureDependencies);
+const run = (bundled ? findBundle() : null) ?? (await prepare());
+process.argv = [node, resolve(import.meta.dirname, '..', file), ...fileArgs];
+await run();
 
-const { register } = await import('tsx/esm/api');
-register({ tsconfig: resolve(PROJECT_ROOT, 'tsconfig.json') });
-const entry = resolve(PROJECT_ROOT, file);
-process.argv = [node, entry, ...fileArgs];
-await import(pathToFileURL(entry).href);
+/** @returns {Promise<() => unknown>} */
+async function prepare() {
+  const { orExit } = await import('./console.mjs');
+  const { PROJECT_ROOT, ensureDependencies } = await import('./dependencies.mjs');
+  await orExit(ensureDependencies);
+  const made = bundled ? await makeBundle() : null;
+  if (made !== null) return made;
+  const { register } = await import('tsx/esm/api');
+  register({ tsconfig: resolve(PROJECT_ROOT, 'tsconfig.json') });
+  return () => import(pathToFileURL(/** @type {string} */ (process.argv[1])).href);
+}

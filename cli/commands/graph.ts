@@ -1,6 +1,6 @@
 import { catalog } from '../../activities/catalog.ts';
 import { draft, formatDiagnostics } from '../../language/compile.ts';
-import { endUnread, renderDiagnostics } from '../diagnostic-formats.ts';
+import { printChecked } from '../diagnostic-formats.ts';
 import { printJson, printLines } from '../output.ts';
 import { drawPipeline, mermaidFlowchart } from '../pipeline-drawing.ts';
 import { readPipelineFile, UnreadableFile } from './pipeline-file.ts';
@@ -15,8 +15,8 @@ export async function graph(
     const drafted = draft({ source, sourceName, catalog });
     if (!drafted.ok) {
       const { diagnostics } = drafted;
-      if (json) printLines([renderDiagnostics(file, diagnostics, 'json')]);
-      else process.stderr.write(`${formatDiagnostics(diagnostics)}\n`);
+      if (json) return printChecked([{ file, diagnostics }], 'json');
+      process.stderr.write(`${formatDiagnostics(diagnostics)}\n`);
       return 1;
     }
     const { plan } = drafted;
@@ -29,6 +29,7 @@ export async function graph(
     return 0;
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
-    return endUnread(error, json ? 'json' : 'text');
+    const unread = { file, diagnostics: [], problem: error.message };
+    return printChecked([unread], json ? 'json' : 'text');
   }
 }

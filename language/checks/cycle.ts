@@ -5,17 +5,19 @@ import type { Range } from '../source-text.ts';
 /** For each step the steps it waits for, and where it says so. */
 export type NeedGraph = ReadonlyMap<StepId, ReadonlyMap<StepId, Range>>;
 
+/** Steps looked at for the shortest cycle of a knot; after them the shortest so far is taken. */
+const MAX_LOOKED_AT = 1_000_000;
+
 /**
- * Rule `cycle`: steps that wait for one another. Each knot is reported once, at its first step in
- * the file, by the shortest way from that step back to itself.
+ * Rule `cycle`: steps that wait for one another. Each knot is reported once, by its shortest cycle,
+ * from the step of it that stands first in the file; of several such by the first.
  */
 export function checkCycles(graph: NeedGraph, reporter: Reporter): void {
   const position = new Map([...graph.keys()].map((id, index) => [id, index]));
   for (const knot of knots(graph)) {
-    const first = [...knot].reduce((a, b) =>
-      (position.get(a) ?? 0) <= (position.get(b) ?? 0) ? a : b,
-    );
-    const cycle = shortestCycle(first, knot, graph);
+    const inOrder = [...knot].sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
+    const cycle = shortestOf(inOrder, knot, graph);
+    const [first = ''] = cycle;
     const range = graph.get(first)?.get(cycle[1] ?? first);
     if (range === undefined) continue;
     const message =
@@ -30,24 +32,40 @@ function shorten(cycle: readonly StepId[]): readonly string[] {
   return cycle.length <= 12 ? cycle : [...cycle.slice(0, 10), '...', ...cycle.slice(-1)];
 }
 
-/** Breadth first, so the first way back is a shortest one. */
-function shortestCycle(
-  start: StepId,
+function shortestOf(
+  inOrder: readonly StepId[],
   knot: ReadonlySet<StepId>,
   graph: NeedGraph,
 ): readonly StepId[] {
+  let shortest: readonly StepId[] = [];
+  let lookedAt = 0;
+  for (const start of inOrder) {
+    if (shortest.length > 0 && (shortest.length <= 3 || lookedAt > MAX_LOOKED_AT)) break;
+    const { cycle, size } = cycleThrough(start, knot, graph);
+    lookedAt += size;
+    if (shortest.length === 0 || cycle.length < shortest.length) shortest = cycle;
+  }
+  return shortest;
+}
+
+/** Breadth first, so the first way back is a shortest one; and how many steps were looked at. */
+function cycleThrough(
+  start: StepId,
+  knot: ReadonlySet<StepId>,
+  graph: NeedGraph,
+): { readonly cycle: readonly StepId[]; readonly size: number } {
   const from = new Map<StepId, StepId>();
   const open = [start];
   for (let next = 0; next < open.length; next += 1) {
     const id = open[next] ?? start;
     for (const need of graph.get(id)?.keys() ?? []) {
-      if (need === start) return wayTo(id, start, from);
+      if (need === start) return { cycle: wayTo(id, start, from), size: open.length };
       if (!knot.has(need) || from.has(need)) continue;
       from.set(need, id);
       open.push(need);
     }
   }
-  return [start];
+  return { cycle: [start], size: open.length };
 }
 
 function wayTo(end: StepId, start: StepId, from: ReadonlyMap<StepId, StepId>): readonly StepId[] {

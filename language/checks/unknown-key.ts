@@ -13,9 +13,7 @@ export function checkUnknownKeys(
 ): void {
   for (const { key, keyRange } of map.entries.values()) {
     if (known.includes(key) || notBuilt.includes(key)) continue;
-    const remedy =
-      key === '<<' ? 'yaml 1.2 has no merge keys; write the keys out' : suggestion(key, known);
-    const message = `unknown key ${quote(key)} in ${where}; ${remedy}`;
+    const message = `unknown key ${quote(key)} in ${where}; ${suggestion(key, known)}`;
     reporter.error('unknown-key', keyRange, message);
   }
 }

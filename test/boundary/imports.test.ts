@@ -43,7 +43,7 @@ const RULES: Readonly<Record<string, FolderRule>> = {
     packages: 'all',
     node: true,
   },
-  setup: { folders: [], packages: ['tsx'], node: true },
+  setup: { folders: [], packages: ['esbuild', 'tsx'], node: true },
   docs: {
     folders: ['activities', 'language', 'training'],
     packages: ['prettier', 'zod'],

@@ -21,6 +21,8 @@ beforeAll(async () => {
   await writeFile(join(folder, 'good.yaml'), GOOD);
   await writeFile(join(folder, 'bad.yaml'), GOOD.replace('steps.data.', 'steps.date.'));
   await writeFile(join(folder, 'not.yaml'), 'name: [good\nsteps: }\n');
+  await writeFile(join(folder, 'hints.yaml'), GOOD.replace("'${{ params.rows }}'", '5'));
+  await writeFile(join(folder, 'empty.yaml'), '');
   await mkdir(join(folder, 'folder.yaml'));
 });
 
@@ -41,23 +43,49 @@ const BAD = [
   "    with: { dataset: '${{ steps.date.outputs.dataset }}', split: train, take: '${{ params.rows }}' }",
   `${' '.repeat(32)}^~~~`,
 ].join('\n');
+const HINT = [
+  "hints.yaml:3:3: hint: param 'rows' is never read; remove it, or read it as ${{ params.rows }} [unused-param]",
+  '  rows: { type: integer, default: 10 }',
+  '  ^~~~',
+].join('\n');
+const EMPTY = [
+  'empty.yaml:1:1: the file is empty; a pipeline has at least name: NAME and steps: { ... } [source]',
+  '',
+  '^',
+].join('\n');
 const MISSING = "cannot read 'none.yaml': there is no such file; pipelines/ has some to start from";
 
 test.each([
   ['a good file', ['good.yaml'], 0, 'good.yaml: no errors\n', ''],
   ['params', ['-p', 'rows=5', 'good.yaml'], 0, 'good.yaml: no errors\n', ''],
   ['findings', ['bad.yaml'], 1, `${BAD}\n`, ''],
+  ['hints alone', ['hints.yaml'], 0, `${HINT}\nhints.yaml: no errors\n`, ''],
+  ['an empty file', ['empty.yaml'], 1, `${EMPTY}\n`, ''],
+  [
+    'several files',
+    ['good.yaml', 'bad.yaml', 'hints.yaml'],
+    1,
+    `good.yaml: no errors\n${BAD}\n${HINT}\nhints.yaml: no errors\n`,
+    '',
+  ],
+  [
+    'several files, one of them missing',
+    ['bad.yaml', 'none.yaml', 'good.yaml'],
+    2,
+    `${BAD}\ngood.yaml: no errors\n`,
+    `error: ${MISSING}\n`,
+  ],
   [
     'a param of the wrong type',
     ['good.yaml', '-p', 'rows=many'],
-    1,
+    2,
     '',
     "error: param 'rows' is 'many', a string; expected an integer\n",
   ],
   [
     '-p without a value',
     ['good.yaml', '-p', 'rows'],
-    1,
+    2,
     '',
     'error: -p rows: expected name=value, such as -p rows=500\n',
   ],
@@ -69,7 +97,8 @@ test.each([
     '',
     "error: cannot read 'folder.yaml': it is a folder; name the YAML file in it\n",
   ],
-  ['no file', [], 1, '', "error: missing required argument 'file'\n"],
+  ['no file', [], 2, '', "error: missing required argument 'file'\n"],
+  ['an unknown option', ['good.yaml', '--strict'], 2, '', "error: unknown option '--strict'\n"],
 ])('%s', async (_, args, code, stdout, stderr) => {
   expect(await check(...args)).toEqual({ code, signal: null, stdout, stderr });
 });
@@ -84,11 +113,16 @@ test('YAML that is not YAML', async () => {
 
 test.each([
   ['a good file', ['good.yaml'], 0, { ok: true, diagnostics: [] }],
-  ['a missing file', ['none.yaml'], 2, { ok: false, error: { type: 'Error', message: MISSING } }],
+  [
+    'a missing file',
+    ['none.yaml'],
+    2,
+    { ok: false, diagnostics: [], error: { type: 'Error', message: MISSING } },
+  ],
   [
     'an unknown option',
     ['good.yaml', '--jsn'],
-    1,
+    2,
     { error: { type: 'Error', message: "unknown option '--jsn'\n(Did you mean --json?)" } },
   ],
 ])('--json, %s: one document', async (_, args, code, document) => {
@@ -101,7 +135,9 @@ test('--format github: an annotation a finding, with its place and escapes', asy
   const { code, stdout } = await check('two, 50%.yaml', '--format', 'github');
   expect(code).toBe(1);
   expect(stdout).toBe(
-    '::error file=two%2C 50%25.yaml,line=8,endLine=8,col=91,endColumn=94,title=retune%3A reference' +
+    '::notice file=two%2C 50%25.yaml,line=3,endLine=3,col=3,endColumn=7,title=retune%3A unused-param' +
+      "::param 'rows' is never read; did you mean it by 'params.row' in line 8?\n" +
+      '::error file=two%2C 50%25.yaml,line=8,endLine=8,col=91,endColumn=94,title=retune%3A reference' +
       "::unknown param 'row'; did you mean 'rows'?\n",
   );
   expect(await check('good.yaml', '--format', 'github')).toMatchObject({ code: 0, stdout: '' });
@@ -131,7 +167,15 @@ test('--format sarif: a log that code scanners read', async () => {
       ],
     },
   ]);
-  expect(run.tool.driver.rules[run.results[0]!.ruleIndex]).toEqual({ id: 'reference' });
+  expect(run.tool.driver.rules[run.results[0]!.ruleIndex]).toEqual({
+    id: 'reference',
+    shortDescription: {
+      text: 'What an expression or `needs` names is there; a word compared with can occur.',
+    },
+    help: {
+      text: 'What an expression or `needs` names is there; a word compared with can occur. Examples: docs/diagnostics.md#reference',
+    },
+  });
   const none = await check('good.yaml', '--format', 'sarif');
   expect([none.code, (JSON.parse(none.stdout) as typeof log).runs[0].results]).toEqual([0, []]);
 });
@@ -139,7 +183,7 @@ test('--format sarif: a log that code scanners read', async () => {
 test('a format that there is not', async () => {
   const { code, stderr } = await check('good.yaml', '--format', 'xml');
   expect([code, stderr]).toEqual([
-    1,
+    2,
     "error: option '--format <format>' argument 'xml' is invalid. Allowed choices are text, json, github, sarif.\n",
   ]);
 });
@@ -160,6 +204,6 @@ test('--format json answers errors of the command as --json does', async () => {
   expect(long).toEqual(short);
   expect(JSON.parse(long.stdout)).toHaveProperty('error');
   const both = await check('good.yaml', '--json', '--format', 'sarif');
-  expect(both.code).toBe(1);
+  expect(both.code).toBe(2);
   expect(both.stdout + both.stderr).toContain('cannot be used with');
 });

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { renderArguments } from '../../docs/arguments-page.ts';
+import { renderDiagnostics } from '../../docs/diagnostics-page.ts';
 import { renderKinds } from '../../docs/kinds-section.ts';
 import { formatted, withKinds } from '../../docs/reference-page.ts';
+import { RULES } from '../../language/rules.ts';
 import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 
 const PATH = join(PROJECT_ROOT, 'docs', 'pipeline-reference.md');
@@ -16,6 +18,25 @@ test('the reference page has the step kinds as they are declared (else: npm run 
 test('the page on training arguments is as they are declared (else: npm run docs)', async () => {
   const path = join(PROJECT_ROOT, 'docs', 'training-arguments.md');
   expect(readFileSync(path, 'utf8')).toBe(await formatted(renderArguments(), path));
+});
+
+test('the page on diagnostics is as its rules and their examples are (else: npm run docs)', async () => {
+  const path = join(PROJECT_ROOT, 'docs', 'diagnostics.md');
+  expect(readFileSync(path, 'utf8')).toBe(await formatted(renderDiagnostics(), path));
+});
+
+test('the page on diagnostics has each example as it was checked', () => {
+  const page = readFileSync(join(PROJECT_ROOT, 'docs', 'diagnostics.md'), 'utf8');
+  for (const rule of Object.keys(RULES)) {
+    const folder = join(PROJECT_ROOT, 'test', 'language', 'golden', rule);
+    for (const [file, language] of [
+      ['example.yaml', 'yaml'],
+      ['example.out', 'text'],
+    ] as const) {
+      const text = readFileSync(join(folder, file), 'utf8');
+      expect(page).toContain(`\`\`\`${language}\n${text}\`\`\``);
+    }
+  }
 });
 
 test('every input and output says what it means', () => {

@@ -78,7 +78,7 @@ test('bytes, text and object give the same plan', () => {
   const object = {
     name: 'o',
     params: { rate: 5e-5, id: '007', on: 'yes' },
-    steps: { a: { uses: 'probe@2', with: { any: '${{ params.id }}' }, if: true } },
+    steps: { a: { uses: 'probe@2', with: { any: '${{ params }}' }, if: true } },
   };
   const yaml = `
 name: o
@@ -86,7 +86,7 @@ params: { rate: 5e-5, id: '007', on: yes }
 steps:
   a:
     uses: probe@2
-    with: { any: "\${{ params.id }}" }
+    with: { any: "\${{ params }}" }
     if: true
 `;
   expect(compile({ source: object, catalog })).toEqual(compile({ source: yaml, catalog }));
@@ -137,7 +137,9 @@ test.each([
   const lines = tweets.split('\n').filter((line) => !/^(on|  schedule):/.test(line));
   const without = [...lines, '  new:', `    uses: ${kind}@1`].join('\n');
   const before = compile({ source: without, catalog });
-  const message = before.ok ? '; add with: {}' : (before.diagnostics[0]?.message ?? '');
+  const message = before.ok
+    ? '; add with: {}'
+    : (before.diagnostics.find(({ severity }) => severity === 'error')?.message ?? '');
   const snippet = message.split('; add ')[1] ?? '';
   expect(snippet).toMatch(/^with: \{/);
   expect(messages(`${without}\n    ${snippet}`)).toBe('ok');

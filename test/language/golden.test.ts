@@ -2,12 +2,15 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { compile, formatDiagnostics } from '../../language/compile.ts';
-import { RULES } from '../../language/diagnostic.ts';
+import { RULES } from '../../language/rules.ts';
 import type { JsonObject } from '../../plan/json.ts';
+import { catalog as builtCatalog } from '../../activities/catalog.ts';
 import { catalog } from './catalog.ts';
 
 // golden/RULE/NAME.yaml is compiled and compared with golden/RULE/NAME.out: the diagnostics, or for
-// golden/valid the plan and its hints. A first line `# params: {...}` gives the submission's params.
+// golden/valid the plan and its hints; where there are hints alone, them. A line `# params: {...}`
+// gives the submission's params. A file called example, and one with a line `# kinds: built`, is
+// compiled with the kinds of this build; examples are those of docs/diagnostics.md.
 // UPDATE_GOLDEN=1 npx vitest run test/language/golden.test.ts writes the .out files anew.
 const root = path.join(import.meta.dirname, 'golden');
 const isUpdate = process.env['UPDATE_GOLDEN'] === '1';
@@ -22,18 +25,21 @@ const cases = folders.flatMap((folder) =>
 
 test.each(cases)('$folder/$file', ({ folder, file }) => {
   const source = readFileSync(path.join(root, folder, `${file}.yaml`));
-  const params = /^# params: (.*)\n/.exec(source.toString())?.[1] ?? '{}';
+  const text = source.toString();
+  const params = /^# params: (.*)\n/m.exec(text)?.[1] ?? '{}';
+  const isBuilt = file === 'example' || /^# kinds: built\n/m.test(text);
   const result = compile({
     source,
     sourceName: `${file}.yaml`,
     params: JSON.parse(params) as JsonObject,
-    catalog,
+    catalog: isBuilt ? builtCatalog : catalog,
   });
-  const output = result.ok
-    ? [JSON.stringify(result.plan, null, 2), formatDiagnostics(result.hints)].join('\n').trimEnd()
-    : formatDiagnostics(result.diagnostics);
-  const rules = result.ok ? ['valid'] : result.diagnostics.map(({ rule }) => rule);
-  expect(rules).toContain(folder);
+  const found = result.ok ? result.hints : result.diagnostics;
+  const isValid = folder === 'valid' && result.ok;
+  const output = [isValid ? JSON.stringify(result.plan, null, 2) : '', formatDiagnostics(found)]
+    .join('\n')
+    .trim();
+  expect([...found.map(({ rule }) => rule), isValid ? 'valid' : '']).toContain(folder);
 
   const expected = path.join(root, folder, `${file}.out`);
   if (isUpdate) writeFileSync(expected, `${output}\n`);
@@ -41,11 +47,14 @@ test.each(cases)('$folder/$file', ({ folder, file }) => {
   expect(`${output}\n`).toBe(readFileSync(expected, 'utf8'));
 });
 
-test('every rule has golden files and, but for source and yaml, a file of its own', () => {
-  expect(folders).toEqual([...RULES, 'valid'].sort());
+test('every rule has golden files, an example for its page among them, and, but for source and yaml, a file of its own', () => {
+  expect(folders).toEqual([...Object.keys(RULES), 'valid'].sort());
   const files = readdirSync(path.join(import.meta.dirname, '../../language/checks'));
+  const examples = cases.filter(({ file }) => file === 'example').map((each) => each.folder);
+  expect([...examples, 'valid'].sort()).toEqual(folders);
   expect(files.sort()).toEqual(
-    RULES.slice(2)
+    Object.keys(RULES)
+      .slice(2)
       .map((rule) => `${rule}.ts`)
       .sort(),
   );

@@ -1,0 +1,210 @@
+// @ts-check
+// The commands that are to answer at once, as one file of plain JavaScript with V8's code cache beside it: loading
+// TypeScript a file at a time takes longer than all that they do. Whatever goes wrong here, exec.mjs loads TypeScript.
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Script, constants } from 'node:vm';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const ENTRY = 'cli/main.ts';
+const COMMANDS = ['check'];
+
+/**
+ * @typedef {object} Manifest
+ * @property {string} node version that made it
+ * @property {string} bundle name of its file
+ * @property {readonly (readonly [path: string, stamp: string])[]} sources relative to the project's folder
+ */
+
+/**
+ * Whether a program is one of them. With a person's own step kinds it is not, for those are TypeScript.
+ * @param {string} file
+ * @param {readonly string[]} args
+ */
+export function isBundled(file, [command = '', ...options]) {
+  const hasOwnKinds = options.some((option) => /^--steps(=|$)/.test(option));
+  return file === ENTRY && COMMANDS.includes(command) && !hasOwnKinds;
+}
+
+/**
+ * The bundle as a function to call, if there is one of the sources as they are now.
+ * @param {string} [folder] where bundles are kept
+ * @returns {(() => unknown) | null}
+ */
+export function findBundle(folder = bundleFolder()) {
+  try {
+    const manifest = /** @type {Manifest} */ (
+      JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'))
+    );
+    if (manifest.node !== process.version) return null;
+    if (!manifest.sources.every(([path, stamp]) => stampOf(path) === stamp)) return null;
+    return loadBundle(join(folder, manifest.bundle));
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Bundles the sources. Processes may do so at once: files are renamed into place, the manifest last.
+ * @param {string} [folder]
+ * @returns {Promise<(() => unknown) | null>} as findBundle; null when it could not be made, as in a read-only folder
+ */
+export async function makeBundle(folder = bundleFolder()) {
+  try {
+    const { text, inputs } = await bundle();
+    const paths = [...inputs, 'package-lock.json', 'node_modules/.package-lock.json'];
+    /** @type {Manifest} */
+    const manifest = {
+      node: process.version,
+      bundle: `${createHash('sha256').update(text).digest('hex').slice(0, 16)}.cjs`,
+      sources: paths.map((path) => [path, stampOf(path)]),
+    };
+    mkdirSync(folder, { recursive: true });
+    writeWhole(join(folder, manifest.bundle), text);
+    writeWhole(join(folder, 'manifest.json'), JSON.stringify(manifest));
+    for (const name of readdirSync(folder)) {
+      const isOld = /\.cjs(\.cache)?$/.test(name) && !name.startsWith(manifest.bundle);
+      if (isOld) rmSync(join(folder, name), { force: true });
+    }
+    return findBundle(folder);
+  } catch {
+    return null;
+  }
+}
+
+/** One folder a checkout, for several may share their packages. */
+function bundleFolder() {
+  const checkout = createHash('sha256').update(ROOT).digest('hex').slice(0, 16);
+  return join(ROOT, 'node_modules', '.cache', 'retune', checkout);
+}
+
+/** npm packages of the bundle; others stay where they are. */
+const PACKAGES = [
+  '@actions/expressions',
+  'canonicalize',
+  'commander',
+  'fastest-levenshtein',
+  'picocolors',
+  'yaml',
+  'zod',
+];
+/** What is loaded on demand, and belongs to the commands. */
+const ON_DEMAND = [...COMMANDS.map((name) => `./commands/${name}.ts`), './error-report.ts'];
+
+async function bundle() {
+  const { build } = await import('esbuild');
+  /** @type {import('esbuild').Plugin} */
+  const externals = {
+    name: 'externals',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /.*/ }, ({ path, kind }) => {
+        if (kind === 'entry-point') return null;
+        if (kind === 'dynamic-import') return ON_DEMAND.includes(path) ? null : { external: true };
+        const isOurs = path.startsWith('.') || PACKAGES.some((name) => isOf(path, name));
+        return isOurs ? null : { external: true };
+      });
+      // A module's own place, which has to stay that of its source.
+      onLoad({ filter: /\.(ts|mjs)$/ }, ({ path }) => {
+        const source = readFileSync(path, 'utf8');
+        if (path.includes('node_modules') || !source.includes('import.meta.url')) return null;
+        const url = JSON.stringify(new URL(`file://${path}`).href);
+        const loader = path.endsWith('.ts') ? 'ts' : 'js';
+        return { contents: source.replaceAll('import.meta.url', url), loader };
+      });
+    },
+  };
+  const { outputFiles, metafile } = await build({
+    entryPoints: [join(ROOT, ENTRY)],
+    absWorkingDir: ROOT,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    write: false,
+    metafile: true,
+    logLevel: 'silent',
+    plugins: [externals],
+  });
+  const inputs = Object.keys(metafile.inputs).filter((path) => !path.includes('node_modules'));
+  return { text: outputFiles[0]?.text ?? '', inputs };
+}
+
+/**
+ * @param {string} path
+ * @param {string} name
+ */
+function isOf(path, name) {
+  return path === name || path.startsWith(`${name}/`);
+}
+
+/** @param {string} file */
+function loadBundle(file) {
+  const source = readFileSync(file, 'utf8');
+  const cached = readIfThere(`${file}.cache`);
+  const head = '(function (exports, require, module, __filename, __dirname) {';
+  const script = new Script(`${head}${source}\n})`, {
+    filename: file,
+    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+    ...(cached !== null && { cachedData: cached }),
+  });
+  const run = script.runInThisContext();
+  return () => {
+    // Another version of V8 refuses it. What has run by the end is in it, too.
+    if (cached === null || script.cachedDataRejected === true) {
+      process.once('exit', () => keepIfPossible(`${file}.cache`, () => script.createCachedData()));
+    }
+    const module = { exports: {} };
+    run(module.exports, createRequire(file), module, file, dirname(file));
+  };
+}
+
+/**
+ * @param {string} file
+ * @param {() => Buffer} data
+ */
+function keepIfPossible(file, data) {
+  try {
+    writeWhole(file, data());
+  } catch {
+    // Only slower.
+  }
+}
+
+/**
+ * @param {string} file
+ * @param {string | Buffer} content
+ */
+function writeWhole(file, content) {
+  const partial = `${file}.${process.pid}`;
+  writeFileSync(partial, content);
+  renameSync(partial, file);
+}
+
+/** @param {string} file */
+function readIfThere(file) {
+  try {
+    return readFileSync(file);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Changes with every writing of a file, whatever time its writer gives it.
+ * @param {string} path
+ */
+function stampOf(path) {
+  const { size, ctimeMs, ino } = statSync(join(ROOT, path));
+  return `${size} ${ctimeMs} ${ino}`;
+}

@@ -1,0 +1,87 @@
+import { expect, test } from 'vitest';
+import { compile } from '../../language/compile.ts';
+import { admit } from '../../plan/scheduling.ts';
+import type { Plan, RunState, StepState, StepStatus } from '../../plan/plan.ts';
+import { catalog } from './catalog.ts';
+
+const ENDS: readonly StepStatus[] = ['completed', 'failed', 'skipped'];
+
+/** Whether some way for the two steps before it to end lets the step run, by the scheduler itself. */
+function canRun({ steps, ...rest }: Plan): boolean {
+  const plan = { ...rest, steps };
+  const step = steps.find(({ id }) => id === 'c');
+  if (step === undefined) throw new Error('the plan has no step c');
+  return ENDS.some((a) =>
+    ENDS.some((b) =>
+      [true, false].some((flag) => {
+        const ended = (status: StepStatus): StepState => ({
+          status,
+          attempt: 1,
+          ...(status === 'completed' && { outputs: { flag, value: null } }),
+        });
+        const states = { a: ended(a), b: ended(b) };
+        const state: RunState = { name: 'p', status: 'running', steps: states, outputs: {} };
+        const results = { completed: 'success', failed: 'failure', skipped: 'skipped' };
+        const contexts = {
+          params: plan.params,
+          env: plan.env,
+          run: { name: plan.name },
+          steps: Object.fromEntries(
+            Object.entries(states).map(([id, { status, outputs = {} }]) => [
+              id,
+              { outputs, result: results[status as keyof typeof results] },
+            ]),
+          ),
+        };
+        return admit(step, plan, state, contexts).kind === 'run';
+      }),
+    ),
+  );
+}
+
+const PARTS = [
+  'success()',
+  'failure()',
+  'always()',
+  "steps.a.result == 'success'",
+  "steps.a.result == 'skipped'",
+  "steps.b.result != 'success'",
+  "steps.b.result == 'failure'",
+  'steps.a.outputs.flag',
+  "env.MODE == 'fast'",
+  "env.MODE == 'slow'",
+];
+const CONDITIONS = PARTS.flatMap((left) => [
+  `!(${left})`,
+  ...PARTS.flatMap((right) => [
+    `${left} && ${right}`,
+    `${left} || ${right}`,
+    `${left} && !(${right})`,
+  ]),
+]);
+
+test("an 'if' is said to be never true exactly when no ending of its needs lets the step run", () => {
+  const wrong: string[] = [];
+  for (const condition of CONDITIONS) {
+    const source = `name: p
+env: { MODE: fast }
+steps:
+  a: { uses: probe@2 }
+  b: { uses: probe@2 }
+  c: { uses: probe@1, needs: [a, b], if: "${condition}" }
+  d: { uses: probe@1, needs: c }
+`;
+    const result = compile({ source, catalog });
+    const found = (result.ok ? result.hints : result.diagnostics).map(({ rule }) => rule);
+    const isSaid = found.includes('never-true');
+    if (found.includes('unreachable') !== isSaid) wrong.push(`${condition}: d`);
+    // A plan of the same steps whose diagnostics do not matter.
+    const open = compile({ source: source.replace(/if: ".*"/, 'if: always()'), catalog });
+    if (!open.ok) throw new Error(`not compiled: ${condition}`);
+    const steps = open.plan.steps.map((step) =>
+      step.id === 'c' ? { ...step, if: condition } : step,
+    );
+    if (canRun({ ...open.plan, steps }) === isSaid) wrong.push(condition);
+  }
+  expect(wrong).toEqual([]);
+});
