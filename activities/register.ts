@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
-import { lineage } from '../store/lineage.ts';
-import { ALIAS_FORM, register as registerModel } from '../store/registry.ts';
+import { ALIAS_FORM } from '../store/alias-form.ts';
 import type { StepContext } from './step-context.ts';
 
 export const register = defineStep({
@@ -41,6 +40,10 @@ export const register = defineStep({
     url: z.string().describe('registry:NAME@VERSION'),
   },
   async run(context: StepContext, inputs) {
+    const [{ lineage }, { register: registerModel }] = await Promise.all([
+      import('../store/lineage.ts'),
+      import('../store/registry.ts'),
+    ]);
     const { store, run } = context;
     const { model, name, evaluation, alias, promote } = inputs;
     const { version, aliases, existing } = await registerModel(store, {

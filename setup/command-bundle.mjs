@@ -1,7 +1,6 @@
 // @ts-check
 // The commands that are to answer at once, as one file of plain JavaScript with V8's code cache beside it: loading
 // TypeScript a file at a time takes longer than all that they do. Whatever goes wrong here, exec.mjs loads TypeScript.
-import { createHash } from 'node:crypto';
 import {
   mkdirSync,
   readdirSync,
@@ -22,6 +21,7 @@ const COMMANDS = ['check'];
 
 /**
  * @typedef {object} Manifest
+ * @property {string} root of the checkout
  * @property {string} node version that made it
  * @property {string} bundle name of its file
  * @property {readonly (readonly [path: string, stamp: string])[]} sources relative to the project's folder
@@ -47,7 +47,7 @@ export function findBundle(folder = bundleFolder()) {
     const manifest = /** @type {Manifest} */ (
       JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8'))
     );
-    if (manifest.node !== process.version) return null;
+    if (manifest.root !== ROOT || manifest.node !== process.version) return null;
     if (!manifest.sources.every(([path, stamp]) => stampOf(path) === stamp)) return null;
     return loadBundle(join(folder, manifest.bundle));
   } catch {
@@ -62,10 +62,12 @@ export function findBundle(folder = bundleFolder()) {
  */
 export async function makeBundle(folder = bundleFolder()) {
   try {
+    const { createHash } = await import('node:crypto');
     const { text, inputs } = await bundle();
     const paths = [...inputs, 'package-lock.json', 'node_modules/.package-lock.json'];
     /** @type {Manifest} */
     const manifest = {
+      root: ROOT,
       node: process.version,
       bundle: `${createHash('sha256').update(text).digest('hex').slice(0, 16)}.cjs`,
       sources: paths.map((path) => [path, stampOf(path)]),
@@ -85,14 +87,13 @@ export async function makeBundle(folder = bundleFolder()) {
 
 /** One folder a checkout, for several may share their packages. */
 function bundleFolder() {
-  const checkout = createHash('sha256').update(ROOT).digest('hex').slice(0, 16);
+  const checkout = ROOT.replaceAll(/[^A-Za-z0-9]+/g, '-').slice(-100);
   return join(ROOT, 'node_modules', '.cache', 'retune', checkout);
 }
 
 /** npm packages of the bundle; others stay where they are. */
 const PACKAGES = [
   '@actions/expressions',
-  'canonicalize',
   'commander',
   'fastest-levenshtein',
   'picocolors',

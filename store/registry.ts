@@ -2,16 +2,12 @@ import { closest, distance } from 'fastest-levenshtein';
 import { Failure } from '../plan/failures.ts';
 import type { JsonValue } from '../plan/json.ts';
 import type { StepId } from '../plan/plan.ts';
+import { ALIAS_FORM } from './alias-form.ts';
 import { readManifest } from './artifacts.ts';
 import { getRecord, listRecords, requireUndamaged, updateRecord } from './records.ts';
 import type { ArtifactDigest, Store } from './store.ts';
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/;
-/** Of an alias; `v3` is a version. */
-export const ALIAS_FORM = {
-  pattern: /^(?!v\d+$)[A-Za-z][A-Za-z0-9._-]*$/,
-  expected: "a letter, then letters, digits, '.', '_', '-', but no version such as v3",
-} as const;
 /** The alias that a name alone stands for. */
 const DEFAULT_ALIAS = 'champion';
 

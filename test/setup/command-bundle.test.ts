@@ -8,6 +8,7 @@ import { TestProcess } from './processes.ts';
 let folder: string;
 
 interface Manifest {
+  readonly root: string;
   readonly node: string;
   readonly bundle: string;
   readonly sources: readonly (readonly [path: string, stamp: string])[];
@@ -80,6 +81,7 @@ test.each<readonly [string, (found: Manifest) => unknown]>([
     'a source is gone',
     ({ sources, ...found }) => ({ ...found, sources: [...sources, ['language/gone.ts', '']] }),
   ],
+  ['it is of another checkout', (found) => ({ ...found, root: '/elsewhere' })],
   ['another Node made it', (found) => ({ ...found, node: 'v18.0.0' })],
   ['its file is gone', (found) => ({ ...found, bundle: 'gone.cjs' })],
   ['the manifest is damaged', () => 'not a manifest'],
