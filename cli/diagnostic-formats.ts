@@ -2,7 +2,7 @@ import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
 import { RULES } from '../language/diagnostic.ts';
-import type { UnreadableFile } from './commands/pipeline-file.ts';
+import type { UnreadableFile } from './command-error.ts';
 import type { Format } from './formats.ts';
 import { printLines } from './output.ts';
 import { userPath } from './user-path.ts';

@@ -31,6 +31,7 @@ export interface ValueSchema {
   readonly artifact?: readonly ArtifactType[];
   readonly notBuilt?: string;
   readonly hint?: string;
+  readonly default?: JsonValue;
   readonly example?: string;
 }
 
