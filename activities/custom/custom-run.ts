@@ -47,7 +47,7 @@ async function placed<T>(
     if (error instanceof Failure || signal.aborted) throw error;
     const { type, message } = toFailure(error);
     const { name, stack } = error instanceof Error ? error : { name: 'error', stack: undefined };
-    const text = `${message || `an ${name} without a message`} (${source.placeOf(stack)})`;
+    const text = `${message || `${name} without a message`} (${source.placeOf(stack)})`;
     throw new Failure(type, text, { cause: error });
   }
 }

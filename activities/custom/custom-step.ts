@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { isReserved } from '../../language/catalog.ts';
 import { defineStep as defineBuiltIn, schemaFacts } from '../../language/step-declaration.ts';
-import type { OutputShape, OutputsOf } from '../../language/step-declaration.ts';
+import type { OutputShape } from '../../language/step-declaration.ts';
 import type { JsonValue } from '../../plan/json.ts';
 import type { StepEffect, StepRole } from '../../plan/plan.ts';
 import { catalog } from '../catalog.ts';
 import type { StepContext } from './custom-context.ts';
 import { describeValue, schemaProblems } from './schema-problems.ts';
+
+/** What `run` returns; an optional output may be left out. */
+type Outputs<O extends OutputShape> = z.output<z.ZodObject<O>>;
 
 /** A step kind of one's own, as `defineStep` takes it. */
 export interface CustomStep<
@@ -42,7 +45,7 @@ export interface CustomStep<
    * Does the work. Throw a `Failure` to say how it failed; any other error is `Internal`, and tried
    * again as the step's `retry` says.
    */
-  run(context: StepContext, inputs: z.output<W>): OutputsOf<O> | Promise<OutputsOf<O>>;
+  run(context: StepContext, inputs: z.output<W>): Outputs<O> | Promise<Outputs<O>>;
 }
 
 /** Everything that is wrong with a declaration. */
