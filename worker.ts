@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import pino from 'pino';
 import { createActivities } from './activities/activities.ts';
-import { catalog } from './activities/catalog.ts';
+import { catalogWith } from './activities/custom/step-files.ts';
 import { sweepWorkFolders, workRoot } from './activities/work-folders.ts';
 import { describeError } from './cli/error-report.ts';
 import { connectWorker } from './cli/worker-connection.ts';
@@ -25,14 +25,13 @@ process.on('uncaughtException', (error) => {
 const shutdown = new AbortController();
 Runtime.install({ shutdownSignals: [], logger: temporalLogger(log) });
 
+const catalog = await catalogWith(options.steps);
 const { connection, namespace, address } = await connectWorker();
 await sweepWorkFolders(process.env);
 const store = await openStore(storeUrlFromEnvironment(process.env));
 const { env } = process;
-const activities = createActivities({
-  ...{ store, env, catalog },
-  ...{ workRoot: workRoot(env), shutdown: shutdown.signal },
-});
+const local = { workRoot: workRoot(env), shutdown: shutdown.signal };
+const activities = createActivities({ store, env, catalog, ...local });
 
 const shared = {
   connection,

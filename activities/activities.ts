@@ -26,12 +26,14 @@ export interface Activities {
 
 /** The activities of each queue, bound to what they need. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
-  const steps = (role: AnyStep['role']): StepActivities =>
-    Object.fromEntries(
-      dependencies.catalog
-        .filter((step) => step.role === role)
-        .map((step) => [step.kind, (input) => runStep(dependencies, input)]),
-    );
+  const run: StepActivities[string] = (input) => runStep(dependencies, input);
+  const steps = (role: AnyStep['role']): StepActivities => ({
+    ...Object.fromEntries(
+      dependencies.catalog.filter((step) => step.role === role).map((step) => [step.kind, run]),
+    ),
+    // Whatever this worker does not have: a kind of a user's own, whose file others were started with.
+    default: run,
+  });
   return {
     control: {
       compilePipeline: (source, options, run) =>

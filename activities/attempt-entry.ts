@@ -10,6 +10,7 @@ import {
 } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import type { RunIdentity } from './contract.ts';
+import { buildOf } from './declaration.ts';
 
 /** How an attempt that did not complete is kept. */
 export function outcomeOf(
@@ -31,6 +32,7 @@ interface Attempted {
   readonly kind: string;
   readonly version: number;
   readonly revision: number;
+  readonly source?: string;
   /** None yet while the revision of a source is looked up. */
   readonly fingerprint?: string;
   /** Milliseconds since the epoch. */
@@ -56,13 +58,13 @@ export class AttemptEntry {
 
   /** @throws what the store throws */
   static async open(store: Store, attempted: Attempted): Promise<AttemptEntry> {
-    const { run, stepId, kind, version, revision, fingerprint = '' } = attempted;
+    const { run, stepId, kind, version, fingerprint = '' } = attempted;
     const record = await openAttempt(store, {
       ...run,
       step: stepId,
       kind: `${kind}@${version}`,
       fingerprint,
-      worker: { host: hostname(), pid: process.pid, build: `revision ${revision}` },
+      worker: { host: hostname(), pid: process.pid, build: buildOf(attempted) },
       startedAt: attempted.startedAt,
     });
     return new AttemptEntry(store, record);

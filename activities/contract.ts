@@ -34,6 +34,8 @@ export interface PrepareRequest {
   readonly kind: string;
   readonly version: number;
   readonly revision: number;
+  /** @see PlanStep.source */
+  readonly source?: string;
   /** Evaluated `with`, defaults not yet filled in. */
   readonly inputs: JsonObject;
   /** Evaluated `runs_on`. */
@@ -88,6 +90,8 @@ export interface ResolveSourceInput {
   readonly kind: string;
   readonly version: number;
   readonly revision: number;
+  /** @see PlanStep.source */
+  readonly source?: string;
   readonly inputs: JsonObject;
   readonly retry: RetryPolicy;
 }
@@ -109,6 +113,8 @@ export interface RunStepInput {
   readonly kind: string;
   readonly version: number;
   readonly revision: number;
+  /** @see PlanStep.source */
+  readonly source?: string;
   readonly fingerprint: string;
   readonly inputs: JsonObject;
   readonly upstream?: JsonValue;

@@ -7,6 +7,7 @@ interface KindReference {
   readonly kind: string;
   readonly version: number;
   readonly revision: number;
+  readonly source?: string;
 }
 
 const OTHER_BUILD_DELAY_MS = 5_000;
@@ -17,17 +18,27 @@ const OTHER_BUILD_DELAY_MS = 5_000;
  * @throws ApplicationFailure WorkerMismatch, retryable, when this worker has another build of it
  */
 export function declarationOf(catalog: readonly AnyStep[], reference: KindReference): AnyStep {
-  const { kind, version, revision } = reference;
+  const { kind, version, source } = reference;
   const step = catalog.find((known) => known.kind === kind && known.version === version);
-  if (step?.revision === revision) return step;
-  const found = step === undefined ? 'does not have it' : `has revision ${step.revision}`;
+  if (step !== undefined && buildOf(step) === buildOf(reference)) return step;
+  const found = step === undefined ? 'does not have it' : `has ${buildOf(step)}`;
+  const remedy =
+    source === undefined
+      ? 'let workers of one build serve the queue'
+      : 'start every worker with the same --steps files; to run with a changed file, cancel the run and submit it again';
   throw ApplicationFailure.create({
     type: 'WorkerMismatch',
-    message:
-      `the run was compiled with ${kind}@${version} revision ${revision}, this worker ${found}: ` +
-      'let workers of one build serve the queue',
+    message: `the run was compiled with ${kind}@${version} ${buildOf(reference)}, this worker ${found}: ${remedy}`,
     nextRetryDelay: OTHER_BUILD_DELAY_MS,
   });
+}
+
+const SHOWN_DIGITS = 12;
+
+/** `revision 2`; of a kind of a user's own `revision 1 of source 0a1b2c3d4e5f`. */
+export function buildOf({ revision, source }: Pick<AnyStep, 'revision' | 'source'>): string {
+  const own = source === undefined ? '' : ` of source ${source.slice(0, SHOWN_DIGITS)}`;
+  return `revision ${revision}${own}`;
 }
 
 /**

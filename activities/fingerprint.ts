@@ -5,6 +5,8 @@ export interface FingerprintParts {
   readonly kind: string;
   readonly version: number;
   readonly revision: number;
+  /** Digest of the code, of a kind of a user's own. */
+  readonly source?: string;
   /** With every default filled in; artifacts by their digest. */
   readonly inputs: JsonObject;
   /** The upstream revision, for kinds of effect source. */

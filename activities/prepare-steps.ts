@@ -35,7 +35,7 @@ async function prepare(
   request: PrepareRequest,
   budget: { bytes: number },
 ): Promise<PreparedStep> {
-  const { stepId, kind, version, revision, label, upstream, force } = request;
+  const { stepId, kind, version, revision, source, label, upstream, force } = request;
   const step = declarationOf(catalog, request);
   try {
     const given = parseInputs(step, request.inputs);
@@ -45,6 +45,7 @@ async function prepare(
       version,
       revision,
       inputs,
+      ...(source !== undefined && { source }),
       ...(upstream !== undefined && { upstream }),
     });
     if (force || step.effect === 'external') return { kind: 'miss', stepId, fingerprint: digest };

@@ -39,11 +39,14 @@ export async function resolveDevice(
 export function settledInputs(step: AnyStep, input: RunStepInput): JsonObject {
   const inputs = parseInputs(step, input.inputs);
   if (step.role !== 'train' || inputs['device'] !== 'auto') return inputs;
-  const { kind, version, revision, upstream } = input;
+  const { kind, version, revision, source, upstream } = input;
   for (const device of AUTO_DEVICES) {
     const settled = { ...inputs, device };
-    const parts = { kind, version, revision, inputs: settled };
-    const found = fingerprint({ ...parts, ...(upstream !== undefined && { upstream }) });
+    const found = fingerprint({
+      ...{ kind, version, revision, inputs: settled },
+      ...(source !== undefined && { source }),
+      ...(upstream !== undefined && { upstream }),
+    });
     if (found === input.fingerprint) return settled;
   }
   throw new Error(`internal: the fingerprint of ${input.stepId} is that of no device`);

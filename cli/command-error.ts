@@ -1,6 +1,13 @@
-/** A person's error: shown as its message alone, with exit code 1. */
+/** A person's error: shown as its message alone. */
 export class CommandError extends Error {
-  override readonly name = 'CommandError';
+  override readonly name: string = 'CommandError';
+  readonly exitCode: number = 1;
+}
+
+/** A file that a command was given and cannot read or load: it could not do its work at all. */
+export class UnreadableFile extends CommandError {
+  override readonly name = 'UnreadableFile';
+  override readonly exitCode = 2;
 }
 
 /** Ctrl-C or SIGTERM, before there was anything to stop in order. */

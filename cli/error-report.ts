@@ -1,11 +1,12 @@
 import { isGrpcServiceError } from '@temporalio/client';
+import { StepFileError } from '../activities/custom/step-file-error.ts';
 import { Failure } from '../plan/failures.ts';
 import { SetupError } from '../setup/console.mjs';
 import { CommandError, INTERRUPTED_EXIT_CODE, InterruptedError } from './command-error.ts';
 import { TemporalServerError } from './temporal-server.ts';
 
 /** What a person can act on is said in its own words; anything else is ours, with its stack. */
-const EXPECTED = [CommandError, Failure, SetupError, TemporalServerError];
+const EXPECTED = [CommandError, Failure, SetupError, StepFileError, TemporalServerError];
 
 /** An error in one text: its message, or what we need to find the defect. */
 export function describeError(error: unknown): string {
@@ -28,5 +29,5 @@ export function reportError(error: unknown): number {
     return INTERRUPTED_EXIT_CODE;
   }
   process.stderr.write(`error: ${describeError(error)}\n`);
-  return 1;
+  return error instanceof CommandError ? error.exitCode : 1;
 }

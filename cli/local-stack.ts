@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { join, resolve } from 'node:path';
+import type { StepFile } from '../activities/custom/step-source.ts';
 import { findOnPath } from '../setup/child-process.mjs';
 import { isAlive } from '../setup/lock.mjs';
 import { ensureTemporalCli } from '../setup/temporal-cli.mjs';
@@ -18,6 +19,8 @@ export interface LocalStackOptions {
   readonly port: number | 'free';
   readonly uiPort?: number | 'free';
   readonly onStep?: (text: string) => void;
+  /** Files with step kinds of one's own. */
+  readonly steps?: readonly StepFile[];
 }
 
 export interface LocalStack {
@@ -53,6 +56,7 @@ export async function startLocalStack(
 ): Promise<LocalStack> {
   const home = retuneHome();
   const logs = join(home, 'logs');
+  const { steps = [] } = options;
   options.onStep?.('starting the Temporal server');
   const cliPath = await ensureTemporalCli();
   const server = await startTemporalServer({
@@ -69,7 +73,7 @@ export async function startLocalStack(
       startWorker({
         logFile: join(logs, 'worker.log'),
         // Live progress costs nothing on a server of one's own.
-        args: ['--heartbeat', '1'],
+        args: ['--heartbeat', '1', ...steps.flatMap(({ name }) => ['--steps', name])],
         env: { ...environmentOfLocalServer(server.address, home), RETUNE_HOME: home },
       });
     const worker = new SupervisedWorker(await start(), start, (text) => options.onStep?.(text));

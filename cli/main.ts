@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { Failure } from '../plan/failures.ts';
 import { FORMATS } from './formats.ts';
 import { printJson } from './output.ts';
+import { collectStepFiles, STEPS_DESCRIPTION } from './step-files.ts';
 
 // Commands are loaded when they are called: `check` needs neither Temporal nor the store.
 const program = new Command('retune')
@@ -21,6 +22,7 @@ program
   .description('check pipeline files; exit code 1 on findings, 2 when it could not be done')
   .argument('<file...>')
   .option('-p, --param <name=value>', 'a param of the submission; again for more', collect)
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
   .addOption(
     new Option('--format <format>', 'how findings are written').choices(FORMATS).default('text'),
   )
@@ -32,14 +34,23 @@ program
   .command('graph')
   .description("draw a pipeline's steps; exit code 1 on findings, 2 when it cannot be read")
   .argument('<file>')
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
   .option('--mermaid', 'as a Mermaid flowchart')
   .option('--json', 'steps and what they need, as JSON')
   .action(async (file, options) => end((await import('./commands/graph.ts')).graph(file, options)));
+program
+  .command('kinds')
+  .description('list the step kinds, or one of them with its inputs and outputs')
+  .argument('[kind]', 'such as subset, or subset@1')
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
+  .option('--json', 'as JSON')
+  .action(async (kind, options) => end((await import('./commands/kinds.ts')).kinds(kind, options)));
 program
   .command('run')
   .description('submit a pipeline and follow it; exit code 0 completed, 1 failed, 3 paused')
   .argument('<file>')
   .option('-p, --param <name=value>', 'a param of the submission; again for more', collect)
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
   .option('--id <id>', 'workflow id; an ended run of that id continues where it stopped')
   .option('--from <step>', 'run this step and what depends on it again')
   .option('--force', 'run every step again')
@@ -100,7 +111,8 @@ program
 program
   .command('dev')
   .description("Temporal server with its web UI and a worker, until Ctrl-C ('npm run dev')")
-  .action(async () => end((await import('./commands/dev.ts')).dev()));
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
+  .action(async (options) => end((await import('./commands/dev.ts')).dev(options)));
 
 function collect(value: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, value];

@@ -1,4 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
+import type { StepFile } from '../activities/custom/step-source.ts';
+import { collectStepFiles, STEPS_DESCRIPTION } from './step-files.ts';
 
 const ROLES = ['control', 'work', 'train'] as const;
 export type WorkerRole = (typeof ROLES)[number];
@@ -13,6 +15,8 @@ export interface WorkerFlags {
   readonly graceTime: `${number}s`;
   /** Least time between two heartbeats of an attempt, as a duration; they carry live progress. */
   readonly heartbeat: `${number}s`;
+  /** Files with step kinds of one's own. */
+  readonly steps: readonly StepFile[];
 }
 
 /** Reads worker.ts's command line; prints help or the error and exits where that is asked for. */
@@ -24,16 +28,18 @@ export function parseWorkerOptions(argv: readonly string[]): WorkerFlags {
     .option('--concurrency <n>', 'light steps at a time', parseCount, 4)
     .option('--grace-time <seconds>', 'outer limit of a graceful shutdown', parseCount, 60)
     .option('--heartbeat <seconds>', 'between heartbeats, which carry progress', parseCount, 3)
+    .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles, [])
     .parse(argv);
-  const { roles, labels, concurrency, graceTime, heartbeat } = command.opts<{
+  const { roles, labels, concurrency, graceTime, heartbeat, steps } = command.opts<{
     roles: readonly WorkerRole[];
     labels: readonly string[];
     concurrency: number;
     graceTime: number;
     heartbeat: number;
+    steps: readonly StepFile[];
   }>();
   return {
-    ...{ roles, labels, concurrency },
+    ...{ roles, labels, concurrency, steps },
     ...{ graceTime: `${graceTime}s`, heartbeat: `${heartbeat}s` },
   };
 }

@@ -13,6 +13,11 @@ const KINDS_NOT_BUILT: ReadonlySet<string> = new Set([
   'notify',
 ]);
 
+/** Whether a kind of the contract that is not built yet has the name. */
+export function isReserved(kind: string): boolean {
+  return KINDS_NOT_BUILT.has(kind);
+}
+
 export type KindLookup =
   | { readonly kind: 'found'; readonly signature: StepSignature }
   | { readonly kind: 'unknown-version'; readonly versions: readonly number[] }
@@ -28,7 +33,7 @@ export function findKind(catalog: Catalog, kind: string, version: number): KindL
     const known = versions.map((candidate) => candidate.version).sort((a, b) => a - b);
     return { kind: 'unknown-version', versions: known };
   }
-  return { kind: KINDS_NOT_BUILT.has(kind) ? 'not-built' : 'unknown' };
+  return { kind: isReserved(kind) ? 'not-built' : 'unknown' };
 }
 
 /** `train@1`. */

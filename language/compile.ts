@@ -213,13 +213,14 @@ function planOf(pipeline: Pipeline, graph: Graph): Plan {
 
 function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
   const { id, with: inputs, condition, strategy, retry, timeoutMs, description } = step;
-  const { kind, version, revision, effect, role } = signatureOf(step);
+  const { kind, version, revision, source, effect, role } = signatureOf(step);
   const runsOn = step.runsOn ?? (role === 'train' ? defaults.runsOn : undefined);
   return {
     id,
     kind,
     version,
     revision,
+    ...(source !== undefined && { source }),
     effect,
     role,
     needs: [...(graph.get(id)?.keys() ?? [])],

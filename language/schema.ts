@@ -33,6 +33,7 @@ export interface ValueSchema {
   readonly hint?: string;
   readonly itemOf?: string;
   readonly pathIn?: string;
+  readonly default?: JsonValue;
   readonly example?: string;
 }
 

@@ -63,6 +63,8 @@ export interface StepDeclaration<
   readonly version: number;
   /** Raised when the results of the kind change for equal inputs. */
   readonly revision: number;
+  /** Digest of the code, of a kind of a user's own; Retune's have none, their revision stands for it. */
+  readonly source?: string;
   readonly effect: StepEffect;
   readonly role: StepRole;
   /** One sentence for the reference page. */

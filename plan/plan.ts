@@ -41,6 +41,8 @@ export interface PlanStep {
   readonly version: number;
   /** Code revision of the kind at the time of compiling. */
   readonly revision: number;
+  /** Of a kind of a user's own: digest of its code at the time of compiling. */
+  readonly source?: string;
   readonly effect: StepEffect;
   readonly role: StepRole;
   /** Every step that must end first: those in `${{ steps.X }}` and those in `needs`. */

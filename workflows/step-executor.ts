@@ -170,6 +170,7 @@ export class StepExecutor {
         kind: step.kind,
         version: step.version,
         revision: step.revision,
+        ...(step.source !== undefined && { source: step.source }),
         ...{ inputs, label },
         force: this.#forced.has(this.#matrices.stepOf(step.id)?.id ?? step.id),
       },

@@ -1,17 +1,21 @@
 import { CommandError } from '../command-error.ts';
 import { LOOPBACK } from '../port.ts';
 import { interrupted, interruption, startLocalStack, type LocalStack } from '../local-stack.ts';
+import type { StepFile } from '../../activities/custom/step-source.ts';
 import { printLines } from '../output.ts';
 import { TemporalServerError } from '../temporal-server.ts';
+import { catalogOf } from './step-catalog.ts';
 
 /** Where Temporal's own tools look when they are told nothing. */
 const DEFAULT_PORT = 7233;
 const DEFAULT_UI_PORT = 8233;
 
 /** `npm run dev`: server on the Temporal CLI's default port, its web UI and a worker. */
-export async function dev(): Promise<number> {
+export async function dev({ steps = [] }: { steps?: readonly StepFile[] }): Promise<number> {
   const signal = interruption();
-  const stack = await start(signal);
+  // Before a server starts: what is wrong with the files is said here, not in the worker's log.
+  await catalogOf(steps);
+  const stack = await start(signal, steps);
   const { server, temporalCli } = stack;
   const isDefault = server.address === `${LOOPBACK}:${DEFAULT_PORT}`;
   const address = isDefault ? '' : ` --address ${server.address}`;
@@ -36,12 +40,12 @@ export async function dev(): Promise<number> {
   }
 }
 
-async function start(signal: AbortSignal): Promise<LocalStack> {
+async function start(signal: AbortSignal, steps: readonly StepFile[]): Promise<LocalStack> {
   const port = portOf('RETUNE_PORT', DEFAULT_PORT);
   const uiPort = portOf('RETUNE_UI_PORT', DEFAULT_UI_PORT);
   const onStep = (text: string): void => printLines([`${text} ...`]);
   try {
-    return await startLocalStack({ port, uiPort, onStep }, signal);
+    return await startLocalStack({ port, uiPort, onStep, steps }, signal);
   } catch (error) {
     if (!(error instanceof TemporalServerError) || error.problem !== 'port-taken') throw error;
     throw new CommandError(

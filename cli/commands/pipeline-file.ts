@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { JsonObject } from '../../plan/json.ts';
 import { readParamTexts } from '../../language/param-texts.ts';
-import { CommandError } from '../command-error.ts';
+import { CommandError, UnreadableFile } from '../command-error.ts';
 import { userPath } from '../user-path.ts';
 
 export interface PipelineFile {
@@ -10,9 +10,6 @@ export interface PipelineFile {
   /** The path as the person wrote it, for diagnostics. */
   readonly sourceName: string;
 }
-
-/** A file that cannot be read: `check` ends with 2 for it. */
-export class UnreadableFile extends CommandError {}
 
 /** @throws UnreadableFile */
 export async function readPipelineFile(file: string): Promise<PipelineFile> {

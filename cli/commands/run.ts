@@ -1,4 +1,4 @@
-import { catalog } from '../../activities/catalog.ts';
+import type { StepFile } from '../../activities/custom/step-source.ts';
 import { compile, formatDiagnostics } from '../../language/compile.ts';
 import { fromProblem } from '../../language/options.ts';
 import { CommandError } from '../command-error.ts';
@@ -7,12 +7,14 @@ import { requireWorkers, submit } from '../submission.ts';
 import { followSubmission, type SubmissionFlags } from './follow-submission.ts';
 import { newRunId, paramsOf, readPipelineFile } from './pipeline-file.ts';
 import { withServer } from './session.ts';
+import { catalogOf } from './step-catalog.ts';
 
 interface RunFlags extends SubmissionFlags {
   readonly param?: readonly string[];
   readonly id?: string;
   readonly from?: string;
   readonly force?: boolean;
+  readonly steps?: readonly StepFile[];
 }
 
 /** `retune run FILE`: checks the file here, submits it as the Temporal CLI would, follows it. */
@@ -25,6 +27,7 @@ export async function run(file: string, flags: RunFlags): Promise<number> {
     ...(flags.from !== undefined && { from: flags.from }),
     ...(flags.force && { force: true }),
   };
+  const catalog = await catalogOf(flags.steps);
   const compiled = compile({ source, sourceName, catalog, ...(params && { params }) });
   if (!compiled.ok) throw new CommandError(formatDiagnostics(compiled.diagnostics));
   const { plan } = compiled;

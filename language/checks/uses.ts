@@ -64,7 +64,8 @@ function reportKind(
 ): void {
   const near = nearestKind(kind, catalog);
   const guess = near === undefined ? '' : `did you mean ${quote(near)}? `;
-  const message = `unknown step kind ${quote(text)}; ${guess}expected ${oneOf(catalog.map(kindName))}`;
+  const expected = `expected ${oneOf(catalog.map(kindName))}, or a kind of your own, by --steps FILE`;
+  const message = `unknown step kind ${quote(text)}; ${guess}${expected}`;
   reporter.error('uses', range, message);
 }
 

@@ -1,0 +1,75 @@
+import type { z } from 'zod';
+import { inputProblems } from '../../language/input-problems.ts';
+import { describeFound, quote } from '../../language/located.ts';
+import { describeSchemas, keysOf, schemasAt, valueSchema } from '../../language/schema.ts';
+import { suggestion } from '../../language/suggestion.ts';
+import { inputName } from '../../language/wiring.ts';
+import type { JsonValue } from '../../plan/json.ts';
+
+/** What of an object does not fit a schema, as the checks of a pipeline say it: found, expected, remedy. */
+export function schemaProblems(schema: z.ZodObject, value: object): readonly string[] {
+  const shape = valueSchema(schema, 'input');
+  return inputProblems(schema, { value, holes: [] }).map((problem) => {
+    const { path } = problem;
+    const name = quote(inputName(path));
+    const expected = schemasAt(shape, path);
+    switch (problem.kind) {
+      case 'unknown': {
+        const owner = path.length === 0 ? '' : ` in ${name}`;
+        const known = expected.flatMap((at) => keysOf(at) ?? []);
+        return `unknown key ${quote(problem.key)}${owner}; ${suggestion(problem.key, known)}`;
+      }
+      case 'missing':
+        return `${name} is missing; expected ${expected[0]?.example ?? describeSchemas(expected)}`;
+      case 'invalid': {
+        const wanted = problem.message ?? `expected ${describeSchemas(expected)}`;
+        return `${name} is ${describeValue(problem.found)}; ${wanted}`;
+      }
+    }
+  });
+}
+
+/** Any value of JavaScript, as messages name what was found. */
+export function describeValue(value: unknown): string {
+  switch (typeof value) {
+    case 'undefined':
+    case 'bigint':
+    case 'symbol':
+      return String(value);
+    case 'function':
+      return 'a function';
+    case 'object':
+      if (value === null) return 'null';
+      return isPlain(value) ? describeFound(value as JsonValue) : `a ${value.constructor.name}`;
+    case 'number':
+      return String(value);
+    default:
+      return describeFound(value as JsonValue);
+  }
+}
+
+/** The first part of a value that JSON would change or leave out, as messages say it. */
+export function notJson(value: unknown, path: readonly (string | number)[]): string | undefined {
+  if (value === null || isJsonScalar(value)) return undefined;
+  if (typeof value !== 'object' || !isPlain(value)) {
+    return `${quote(inputName(path))} is ${describeValue(value)}, which JSON cannot hold`;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    const problem = notJson(item, [...path, Array.isArray(value) ? Number(key) : key]);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
+function isJsonScalar(value: unknown): boolean {
+  return (
+    typeof value === 'string' ||
+    typeof value === 'boolean' ||
+    (typeof value === 'number' && Number.isFinite(value))
+  );
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null;
+}
