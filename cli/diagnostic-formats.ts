@@ -2,7 +2,6 @@ import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
 import { RULES } from '../language/diagnostic.ts';
-import type { UnreadableFile } from './commands/pipeline-file.ts';
 import type { Format } from './formats.ts';
 import { printLines } from './output.ts';
 import { userPath } from './user-path.ts';
@@ -110,8 +109,8 @@ function checkoutPath(file: string): string {
   return path.startsWith('..') || isAbsolute(path) ? userPath(file) : path;
 }
 
-/** Says that a file could not be read, on stderr and to what reads `format`. @returns the exit code */
-export function endUnread({ message }: UnreadableFile, format: Format): number {
+/** Says that something could not be read, on stderr and to what reads `format`. @returns the exit code */
+export function endUnread({ message }: { readonly message: string }, format: Format): number {
   process.stderr.write(`error: ${message}\n`);
   const failure = renderFailure(message, format);
   if (failure !== undefined) printLines([failure]);

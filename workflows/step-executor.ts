@@ -5,12 +5,17 @@ import type {
   PrepareRequest,
   RunIdentity,
 } from '../activities/contract.ts';
-import { evaluateTemplate } from '../plan/expressions.ts';
 import type { JsonObject } from '../plan/json.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
 import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
-import { dependentsOf, readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
-import { admit, expressionContexts, type RunFacts } from '../plan/scheduling.ts';
+import { readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
+import {
+  admit,
+  expressionContexts,
+  forcedSteps,
+  type RunFacts,
+  stepRequest,
+} from '../plan/scheduling.ts';
 import { control, resolveSource, runStep, verifyHit } from './activity-proxies.ts';
 import { stepFailure } from './failures.ts';
 
@@ -39,11 +44,7 @@ export class StepExecutor {
 
   constructor(context: StepExecutorOptions) {
     this.#context = context;
-    const { plan, options } = context;
-    const roots = options.from === undefined ? [] : [options.from];
-    this.#forced = options.force
-      ? new Set(plan.steps.map((step) => step.id))
-      : dependentsOf(plan, new Set(roots));
+    this.#forced = forcedSteps(context.plan, context.options);
   }
 
   isIdle(): boolean {
@@ -116,24 +117,9 @@ export class StepExecutor {
   }
 
   #evaluate(step: PlanStep, contexts: JsonObject): { request: PrepareRequest; queue: string } {
-    const inputs = evaluateTemplate(step.with, contexts) as JsonObject;
-    const label = evaluateTemplate(step.runsOn, contexts);
-    if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {
-      throw new Error(
-        `runs_on: found ${JSON.stringify(label)}, expected a worker label such as 'cpu'`,
-      );
-    }
-    return {
-      queue: step.role === 'train' ? trainQueue(label) : WORK_QUEUE,
-      request: {
-        stepId: step.id,
-        kind: step.kind,
-        version: step.version,
-        revision: step.revision,
-        ...{ inputs, label },
-        force: this.#forced.has(step.id),
-      },
-    };
+    const request = stepRequest(step, contexts, this.#forced.has(step.id));
+    const queue = step.role === 'train' ? trainQueue(request.label) : WORK_QUEUE;
+    return { request, queue };
   }
 
   async #prepareAndRun(
