@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
@@ -70,6 +71,8 @@ export class PipelineSite {
     work: () => Promise<T>,
   ): Promise<T> {
     const shutdown = new AbortController().signal;
+    // More attempts at once than a worker has.
+    setMaxListeners(0, shutdown);
     const { store, env, workRoot } = this;
     const activities = createActivities({ store, env, workRoot, shutdown, catalog });
     const shared = {

@@ -94,17 +94,18 @@ async function writeFiles(site: PipelineSite, { name, pipeline }: Case): Promise
 /** The edits of what the first run left in the store. */
 async function damage(site: PipelineSite, { edits }: Case, state?: RunState): Promise<void> {
   const steps = Object.values(state?.steps ?? {});
+  const damaged = new Set<ArtifactDigest>();
   for (const { kind, at } of edits) {
     const { outputs = {}, fingerprint } = steps[at % steps.length] ?? {};
     const artifact = outputs['dataset'] as ArtifactDigest | undefined;
     if (kind === 'forget' && fingerprint !== undefined) await invalidate(site.store, fingerprint);
-    if (artifact === undefined || !(await site.store.hasBlob(artifact))) continue;
-    const { files } = await readManifest(site.store, artifact);
-    const [blob] = at % 2 === 0 ? files.map(({ digest }) => digest) : [artifact];
-    if (blob === undefined || !(await site.store.hasBlob(blob))) continue;
-    const path = blobPath(site, blob);
+    const isDamage = kind === 'delete' || kind === 'corrupt';
+    if (!isDamage || artifact === undefined || damaged.has(artifact)) continue;
+    damaged.add(artifact);
+    const [file] = (await readManifest(site.store, artifact)).files;
+    const path = blobPath(site, at % 2 === 0 ? (file?.digest ?? artifact) : artifact);
     if (kind === 'delete') await rm(path);
-    if (kind === 'corrupt') await chmod(path, 0o644).then(() => appendFile(path, 'x'));
+    else await chmod(path, 0o644).then(() => appendFile(path, 'x'));
   }
 }
 
