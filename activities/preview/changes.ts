@@ -130,7 +130,7 @@ function shown(value: JsonValue | undefined): string {
   if (typeof value === 'string' && /^[0-9a-f]{40,64}$/.test(value)) {
     return `${value.slice(0, SHOWN_DIGITS)}…`;
   }
-  if (typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-3) {
+  if (typeof value === 'number' && value !== 0 && Math.abs(value) < 1e-2) {
     return value.toExponential();
   }
   const whole = typeof value === 'string' && value !== '' ? value : JSON.stringify(value);

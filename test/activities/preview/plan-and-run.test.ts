@@ -95,10 +95,11 @@ async function writeFiles(site: PipelineSite, { name, pipeline }: Case): Promise
 async function damage(site: PipelineSite, { edits }: Case, state?: RunState): Promise<void> {
   const steps = Object.values(state?.steps ?? {});
   const damaged = new Set<ArtifactDigest>();
+  const artifacts = steps.flatMap(({ outputs }) => outputs?.['dataset'] ?? []);
   for (const { kind, at } of edits) {
-    const { outputs = {}, fingerprint } = steps[at % steps.length] ?? {};
-    const artifact = outputs['dataset'] as ArtifactDigest | undefined;
+    const { fingerprint } = steps[at % steps.length] ?? {};
     if (kind === 'forget' && fingerprint !== undefined) await invalidate(site.store, fingerprint);
+    const artifact = artifacts[at % artifacts.length] as ArtifactDigest | undefined;
     const isDamage = kind === 'delete' || kind === 'corrupt';
     if (!isDamage || artifact === undefined || damaged.has(artifact)) continue;
     damaged.add(artifact);

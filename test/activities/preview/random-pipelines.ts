@@ -43,7 +43,7 @@ export type Edit =
 const KINDS = ['rewrite', 'refine', 'join', 'count', 'compute', 'announce'] as const;
 const seed = fc.nat({ max: 999 });
 const gene = fc.record({
-  kind: fc.constantFrom(...KINDS, 'rewrite', 'refine', 'read'),
+  kind: fc.constantFrom(...KINDS, 'rewrite', 'refine', 'count', 'count', 'read'),
   reads: fc.tuple(seed, seed),
   needs: fc.option(seed, { freq: 4 }),
   mode: fc.constantFrom('append', 'head'),
@@ -51,14 +51,14 @@ const gene = fc.record({
   isParam: fc.boolean(),
   label: fc.constantFrom('one', 'two'),
   device: fc.constantFrom('auto', 'cpu'),
-  condition: fc.constantFrom('none', 'none', 'none', 'param', 'count', 'always'),
-  isOn: fc.boolean(),
+  condition: fc.constantFrom('none', 'none', 'param', 'count', 'count', 'count', 'always'),
+  isOn: fc.constantFrom(false, false, true),
   above: fc.nat({ max: 4 }),
 });
 type Gene = typeof gene extends fc.Arbitrary<infer T> ? T : never;
 
 export const randomPipeline: fc.Arbitrary<RandomPipeline> = fc
-  .array(gene, { minLength: 4, maxLength: 9 })
+  .array(gene, { minLength: 5, maxLength: 9 })
   .map((genes) => {
     const steps: RandomStep[] = [];
     for (const [i, found] of genes.entries()) steps.push(stepOf(found, i, steps));
