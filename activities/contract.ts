@@ -1,6 +1,7 @@
 /** What workflows and activities say to each other. Types only, no Node. */
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Plan, RetryPolicy, RunState, StepId } from '../plan/plan.ts';
+import type { StepRequest } from '../plan/scheduling.ts';
 
 /** Second argument of the pipeline workflow. */
 export interface PipelineOptions {
@@ -29,21 +30,9 @@ export interface CompileResult {
   readonly options: PipelineOptions;
 }
 
-export interface PrepareRequest {
-  readonly stepId: StepId;
-  readonly kind: string;
-  readonly version: number;
-  readonly revision: number;
-  /** @see PlanStep.source */
-  readonly source?: string;
-  /** Evaluated `with`, defaults not yet filled in. */
-  readonly inputs: JsonObject;
-  /** Evaluated `runs_on`. */
-  readonly label: string;
+export interface PrepareRequest extends StepRequest {
   /** What `resolveSource` answered, for kinds of effect source. */
   readonly upstream?: JsonValue;
-  /** Do not look in the cache. */
-  readonly force: boolean;
 }
 export interface PrepareInput {
   readonly run: RunIdentity;

@@ -1,17 +1,13 @@
-import { Failure } from '../plan/failures.ts';
-import { lookUp } from '../store/cache.ts';
+import type { JsonObject } from '../plan/json.ts';
+import type { StepId } from '../plan/plan.ts';
 import type { ActivityDependencies } from './activities.ts';
-import type { PreparedStep, PrepareInput, PrepareRequest, PrepareResult } from './contract.ts';
-import { declarationOf, parseInputs } from './declaration.ts';
+import type { PrepareInput, PrepareResult } from './contract.ts';
 import { controlFailure } from './failures.ts';
-import { fingerprint } from './fingerprint.ts';
 import { recordRun } from './record-run.ts';
-import { resolveDevice } from './step-device.ts';
-import { sizeOfResult, verifiedAnswer } from './verify-hit.ts';
+import { prepareStep } from './step-preparation.ts';
+import { warnOfDamage } from './verify-hit.ts';
 
-/** A result of more bytes is verified by an activity of its own. */
-const LARGE_BYTES = 4 * 2 ** 20;
-/** So is every result after this many bytes of others. */
+/** So many bytes of results are verified in passing; `verifyHit` does the others. */
 const BYTES_A_CALL = 64 * 2 ** 20;
 
 /** Fingerprints of steps about to start, and what the cache holds for them. */
@@ -22,43 +18,17 @@ export async function prepareSteps(
   try {
     const { run, state } = input;
     const budget = { bytes: BYTES_A_CALL };
-    const steps = await Promise.all(input.steps.map((step) => prepare(dependencies, step, budget)));
-    await recordRun(dependencies, { run, state });
-    return { steps };
+    const prepared = await Promise.all(
+      input.steps.map((step) => prepareStep(dependencies, step, budget)),
+    );
+    const parts: Record<StepId, JsonObject> = {};
+    for (const { answer, parts: found } of prepared) {
+      warnOfDamage(answer);
+      if (found !== undefined) parts[answer.stepId] = { ...found };
+    }
+    await recordRun(dependencies, { run, state }, parts);
+    return { steps: prepared.map(({ answer }) => answer) };
   } catch (error) {
     throw controlFailure(error);
-  }
-}
-
-async function prepare(
-  { store, catalog }: ActivityDependencies,
-  request: PrepareRequest,
-  budget: { bytes: number },
-): Promise<PreparedStep> {
-  const { stepId, kind, version, revision, source, label, upstream, force } = request;
-  const step = declarationOf(catalog, request);
-  try {
-    const given = parseInputs(step, request.inputs);
-    const inputs = await resolveDevice(store, step, given, label);
-    const digest = fingerprint({
-      kind,
-      version,
-      revision,
-      inputs,
-      ...(source !== undefined && { source }),
-      ...(upstream !== undefined && { upstream }),
-    });
-    if (force || step.effect === 'external') return { kind: 'miss', stepId, fingerprint: digest };
-    const found = await lookUp(store, digest);
-    if (found.hit) {
-      const size = await sizeOfResult(store, found.entry);
-      budget.bytes -= size;
-      const isMuch = size > LARGE_BYTES || budget.bytes < 0;
-      if (isMuch) return { kind: 'unverified', stepId, fingerprint: digest };
-    }
-    return await verifiedAnswer(store, stepId, digest, found);
-  } catch (error) {
-    if (!(error instanceof Failure) || error.type !== 'InvalidInput') throw error;
-    return { kind: 'invalid', stepId, error: { type: error.type, message: error.message } };
   }
 }

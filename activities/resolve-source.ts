@@ -1,16 +1,15 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import type { Failure } from '../plan/failures.ts';
-import type { JsonValue } from '../plan/json.ts';
 import { revisionActivity } from '../plan/names.ts';
 import { countReportedFailures } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
 import type { ResolveSourceInput, ResolveSourceResult } from './contract.ts';
-import { declarationOf, parseInputs } from './declaration.ts';
+import { declarationOf } from './declaration.ts';
 import { endOfAttempt, toApplicationFailure, uncounted } from './failures.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import type { StepContext } from './step-context.ts';
+import { upstreamRevision } from './upstream.ts';
 
 /** Asks upstream which revision a source step's inputs name now. */
 export async function resolveSource(
@@ -18,27 +17,19 @@ export async function resolveSource(
   input: ResolveSourceInput,
 ): Promise<ResolveSourceResult> {
   const step = declarationOf(dependencies.catalog, input);
-  if (step.resolve === undefined) throw new Error(`internal: ${step.kind} has no resolve`);
+  const { store, env, workRoot } = dependencies;
   const activity = Context.current();
   const startedAt = Date.now();
   const stopHeartbeat = startHeartbeat();
-  const context: StepContext = {
-    store: dependencies.store,
-    env: dependencies.env,
-    signal: AbortSignal.any([activity.cancellationSignal, dependencies.shutdown]),
-    run: { ...input.run, stepId: input.stepId },
-    fingerprint: '',
-    upstream: null,
-    temporaryDirectory: dependencies.workRoot,
-    progress: () => undefined,
-    record: () => undefined,
-    note: () => undefined,
-  };
   try {
-    const upstream = await step.resolve(context, parseInputs(step, input.inputs));
-    return { upstream: upstream as JsonValue };
+    const upstream = await upstreamRevision(step, input.inputs, {
+      ...{ store, env, workRoot },
+      signal: AbortSignal.any([activity.cancellationSignal, dependencies.shutdown]),
+      run: { ...input.run, stepId: input.stepId },
+    });
+    return { upstream };
   } catch (error) {
-    throw await endFailedLookUp(dependencies.store, input, startedAt, endOfAttempt(error));
+    throw await endFailedLookUp(store, input, startedAt, endOfAttempt(error));
   } finally {
     stopHeartbeat();
   }

@@ -46,6 +46,21 @@ program
   .option('--json', 'as JSON')
   .action(async (kind, options) => end((await import('./commands/kinds.ts')).kinds(kind, options)));
 program
+  .command('plan')
+  .description(
+    'say what a run would do and why; exit code 1 when it would fail, 2 when nothing can be said',
+  )
+  .argument('[file]', 'a pipeline; without it the input of --since RUN, as resume would submit it')
+  .option('-p, --param <name=value>', 'a param of the submission; again for more', collect)
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
+  .option('--since <run>', 'compare with this run; default: the newest of the pipeline')
+  .option('--id <id>', 'workflow id that the run would have, where steps read run.id')
+  .option('--from <step>', 'as if this step and what depends on it ran again')
+  .option('--force', 'as if every step ran again')
+  .option('--offline', 'ask no source whether it has changed')
+  .option('--json', 'as JSON')
+  .action(async (file, options) => end((await import('./commands/plan.ts')).plan(file, options)));
+program
   .command('run')
   .description('submit a pipeline and follow it; exit code 0 completed, 1 failed, 3 paused')
   .argument('<file>')

@@ -1,8 +1,8 @@
-import { evaluateCondition, stepResult } from './expressions.ts';
+import { evaluateCondition, evaluateTemplate, stepResult } from './expressions.ts';
 import type { JsonObject } from './json.ts';
-import type { Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
 import { isFailing } from './matrix.ts';
-import { hasEnded, hasSucceeded, stepState } from './run-state.ts';
+import type { Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
+import { dependentsOf, hasEnded, hasSucceeded, stepState } from './run-state.ts';
 
 /** What a ready step does next. */
 export type Admission =
@@ -77,6 +77,45 @@ export function admit(
   return { kind: 'skip', step, note: skipNote(step, state, failedNeed ?? runFailed?.id, unmet) };
 }
 
+/** A step about to start, as the cache is asked for it. */
+export interface StepRequest {
+  readonly stepId: StepId;
+  readonly kind: string;
+  readonly version: number;
+  readonly revision: number;
+  /** @see PlanStep.source */
+  readonly source?: string;
+  /** Evaluated `with`, defaults not yet filled in. */
+  readonly inputs: JsonObject;
+  /** Evaluated `runs_on`. */
+  readonly label: string;
+  /** Do not look in the cache. */
+  readonly force: boolean;
+}
+
+/** @throws Error when an expression cannot be evaluated, or `runs_on` gives no worker label */
+export function stepRequest(step: PlanStep, contexts: JsonObject, force: boolean): StepRequest {
+  const inputs = evaluateTemplate(step.with, contexts) as JsonObject;
+  const label = evaluateTemplate(step.runsOn, contexts);
+  if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {
+    throw new Error(
+      `runs_on: found ${JSON.stringify(label)}, expected a worker label such as 'cpu'`,
+    );
+  }
+  const { id: stepId, kind, version, revision, source } = step;
+  const known = { stepId, kind, version, revision, ...(source !== undefined && { source }) };
+  return { ...known, inputs, label, force };
+}
+
+/** Steps that a submission asks to run again whatever the cache holds. */
+export function forcedSteps(
+  plan: Plan,
+  { from, force }: { readonly from?: StepId; readonly force?: boolean },
+): ReadonlySet<StepId> {
+  if (force) return new Set(plan.steps.map((step) => step.id));
+  return dependentsOf(plan, new Set(from === undefined ? [] : [from]));
+}
+
 function skipNote(
   step: PlanStep,
   state: RunState,
@@ -100,7 +139,7 @@ function stepsById(plan: Plan): ReadonlyMap<StepId, PlanStep> {
 }
 
 /** Every step that `step` depends on, directly or through others. */
-function upstreamOf(step: PlanStep, plan: Plan): readonly StepId[] {
+export function upstreamOf(step: PlanStep, plan: Plan): readonly StepId[] {
   const byId = stepsById(plan);
   const found = new Set<StepId>();
   const open = [...step.needs];

@@ -90,6 +90,15 @@ export async function publish(
   }
 }
 
+/** What was published for a fingerprint, whether its artifacts are still there or not. */
+export async function recordedResult(
+  store: Store,
+  fingerprint: string,
+): Promise<CacheEntry | undefined> {
+  const found = await getRecord<CacheEntry>(store, cacheRef(fingerprint));
+  return isEntry(found?.record) ? found?.record : undefined;
+}
+
 /** Takes a published result back, so that the step runs again. */
 export async function invalidate(store: Store, fingerprint: string): Promise<void> {
   await store.deleteRef(cacheRef(fingerprint));

@@ -31,11 +31,14 @@ type Announce = (digest: BlobDigest) => Promise<void>;
  */
 export class FsBlobs {
   readonly #root: string;
+  readonly #isReadOnly: boolean;
   /** Files whose bytes this process has hashed, by digest: inode, size and time of last change. */
   readonly #verified = new Map<BlobDigest, string>();
 
-  constructor(root: string) {
+  /** @param isReadOnly leaves a corrupt blob where it is */
+  constructor(root: string, isReadOnly = false) {
     this.#root = root;
+    this.#isReadOnly = isReadOnly;
   }
 
   async put(bytes: Uint8Array, announce?: Announce): Promise<StoredBlob> {
@@ -154,7 +157,10 @@ export class FsBlobs {
         return result;
       }
       this.#verified.delete(digest);
-      throw await this.#quarantine(file, path, digest, found);
+      const damage = `blob ${digest} in the store ${this.#root} is corrupt: its bytes have the digest ${found}`;
+      throw this.#isReadOnly
+        ? new Failure('CorruptArtifact', damage)
+        : await this.#quarantine(file, path, damage);
     } finally {
       await file.close();
     }
@@ -175,12 +181,7 @@ export class FsBlobs {
   }
 
   /** Moves a corrupt blob away, so that whoever needs it finds none and computes it again. */
-  async #quarantine(
-    file: FileHandle,
-    path: string,
-    digest: BlobDigest,
-    found: string,
-  ): Promise<Failure> {
+  async #quarantine(file: FileHandle, path: string, damage: string): Promise<Failure> {
     const folder = join(this.#root, 'quarantine');
     const target = join(folder, `${basename(path)}.${randomUUID()}`);
     try {
@@ -194,9 +195,8 @@ export class FsBlobs {
     }
     return new Failure(
       'CorruptArtifact',
-      `blob ${digest} in the store ${this.#root} is corrupt: its bytes have the digest ${found}; ` +
-        `it was moved to ${folder}; submit or resume the run, which computes it again, and check ` +
-        'the disk',
+      `${damage}; it was moved to ${folder}; submit or resume the run, which computes it again, ` +
+        'and check the disk',
     );
   }
 }

@@ -5,6 +5,11 @@ import { FsRefs } from './fs-refs.ts';
 import type { Store } from './store.ts';
 import { join } from 'node:path';
 
+export interface OpenOptions {
+  /** Nothing is written: no folder made, no corrupt blob set aside; to write is an error of ours. */
+  readonly isReadOnly?: boolean;
+}
+
 /**
  * A store in a folder of a local file system, shared by the processes of one machine:
  * `blobs/`, `refs/`, `quarantine/` for corrupt blobs and `tmp/` for what is being written.
@@ -12,11 +17,14 @@ import { join } from 'node:path';
  * @param root absolute path
  * @throws InvalidInput when the folder cannot be made or written
  */
-export async function openFsStore(root: string): Promise<Store> {
-  await makeFolders(root);
-  const blobs = new FsBlobs(root);
+export async function openFsStore(
+  root: string,
+  { isReadOnly = false }: OpenOptions = {},
+): Promise<Store> {
+  if (!isReadOnly) await makeFolders(root);
+  const blobs = new FsBlobs(root, isReadOnly);
   const refs = new FsRefs(root);
-  return {
+  const store: Store = {
     url: `file:${root}`,
     putBlob: (bytes, announce) => blobs.put(bytes, announce),
     putFile: (path, announce) => blobs.putFile(path, announce),
@@ -29,7 +37,14 @@ export async function openFsStore(root: string): Promise<Store> {
     deleteRef: (name) => refs.delete(name),
     listRefs: (prefix) => refs.list(prefix),
   };
+  return isReadOnly ? { ...store, ...REFUSALS } : store;
 }
+
+const refuse = (): Promise<never> =>
+  Promise.reject(new Error('internal: the store was opened to be read only'));
+const REFUSALS = {
+  ...{ putBlob: refuse, putFile: refuse, deleteBlob: refuse, swapRef: refuse, deleteRef: refuse },
+} satisfies Partial<Store>;
 
 async function makeFolders(root: string): Promise<void> {
   try {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Failure } from '../plan/failures.ts';
-import { openFsStore } from './fs-store.ts';
+import { openFsStore, type OpenOptions } from './fs-store.ts';
 import type { Store } from './store.ts';
 
 const FORMS = 'expected file:PATH, such as file:./.retune/store';
@@ -15,15 +15,15 @@ export function storeUrlFromEnvironment(environment: NodeJS.ProcessEnv): string 
 }
 
 /**
- * Opens a store and makes its folders if they are missing.
+ * Opens a store and makes its folders if they are missing; read only, a missing one is empty.
  *
  * `file:PATH` takes the path as it stands, relative to the working directory or absolute;
  * `file:///PATH` is a URL, with percent-encoding.
  *
  * @throws InvalidInput for any other URL, or a folder that cannot be written
  */
-export async function openStore(url: string): Promise<Store> {
-  if (url.startsWith('file:')) return openFsStore(pathOfFileUrl(url));
+export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
+  if (url.startsWith('file:')) return openFsStore(pathOfFileUrl(url), options);
   if (url.startsWith('s3:')) {
     throw new Failure(
       'InvalidInput',

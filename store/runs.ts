@@ -1,5 +1,5 @@
-import type { JsonValue } from '../plan/json.ts';
-import type { RunState, RunStatus } from '../plan/plan.ts';
+import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { RunState, RunStatus, StepId } from '../plan/plan.ts';
 import { getRecord, listRecords, refSegment, updateRecord } from './records.ts';
 import type { BlobDigest, Store } from './store.ts';
 
@@ -20,6 +20,8 @@ export interface RunRecord {
   /** The submission's second argument; as it was given where it could not be read. */
   readonly options: JsonValue;
   readonly state: RunState;
+  /** What the steps' fingerprints are of: kind, version, revision, inputs, upstream. */
+  readonly parts?: { readonly [step: StepId]: JsonObject };
 }
 
 /**

@@ -5,16 +5,21 @@ import type {
   PrepareRequest,
   RunIdentity,
 } from '../activities/contract.ts';
-import { evaluateTemplate } from '../plan/expressions.ts';
 import type { JsonObject } from '../plan/json.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
 import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
+import { Matrices } from '../plan/matrices.ts';
 import { hasMatrix, type MatrixStep } from '../plan/matrix.ts';
-import { dependentsOf, readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
-import { admit, expressionContexts, type RunFacts } from '../plan/scheduling.ts';
+import { readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
+import {
+  admit,
+  expressionContexts,
+  forcedSteps,
+  type RunFacts,
+  stepRequest,
+} from '../plan/scheduling.ts';
 import { control, resolveSource, runStep, verifyHit } from './activity-proxies.ts';
 import { stepFailure } from './failures.ts';
-import { Matrices } from './matrices.ts';
 import { Recoveries } from './recoveries.ts';
 
 export interface StepExecutorOptions {
@@ -40,12 +45,8 @@ export class StepExecutor {
 
   constructor(context: StepExecutorOptions) {
     this.#context = context;
-    const { plan, options } = context;
-    this.#matrices = new Matrices(plan);
-    const roots = options.from === undefined ? [] : [options.from];
-    this.#forced = options.force
-      ? new Set(plan.steps.map((step) => step.id))
-      : dependentsOf(plan, new Set(roots));
+    this.#matrices = new Matrices(context.plan);
+    this.#forced = forcedSteps(context.plan, context.options);
   }
 
   isIdle(): boolean {
@@ -156,25 +157,10 @@ export class StepExecutor {
 
   #evaluate(step: PlanStep, contexts: JsonObject): { request: PrepareRequest; queue: string } {
     const readable = this.#matrices.contextsOf(step.id, contexts);
-    const inputs = evaluateTemplate(step.with, readable) as JsonObject;
-    const label = evaluateTemplate(step.runsOn, readable);
-    if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {
-      throw new Error(
-        `runs_on: found ${JSON.stringify(label)}, expected a worker label such as 'cpu'`,
-      );
-    }
-    return {
-      queue: step.role === 'train' ? trainQueue(label) : WORK_QUEUE,
-      request: {
-        stepId: step.id,
-        kind: step.kind,
-        version: step.version,
-        revision: step.revision,
-        ...(step.source !== undefined && { source: step.source }),
-        ...{ inputs, label },
-        force: this.#forced.has(this.#matrices.stepOf(step.id)?.id ?? step.id),
-      },
-    };
+    const isForced = this.#forced.has(this.#matrices.stepOf(step.id)?.id ?? step.id);
+    const request = stepRequest(step, readable, isForced);
+    const queue = step.role === 'train' ? trainQueue(request.label) : WORK_QUEUE;
+    return { request, queue };
   }
 
   async #prepareAndRun(

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../plan/json.ts';
+import type { JsonObject } from './json.ts';
 import {
   endOfMatrix,
   entryStep,
@@ -7,9 +7,9 @@ import {
   isFailing,
   type MatrixStep,
   readyEntries,
-} from '../plan/matrix.ts';
-import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
-import { type RunEvent, stepState } from '../plan/run-state.ts';
+} from './matrix.ts';
+import type { Plan, PlanStep, RunState, StepId } from './plan.ts';
+import { type RunEvent, stepState } from './run-state.ts';
 
 /** The steps of a run that have a matrix, and the entries that they became. */
 export class Matrices {
