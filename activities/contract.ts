@@ -1,6 +1,7 @@
 /** What workflows and activities say to each other. Types only, no Node. */
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Plan, RetryPolicy, RunState, StepId } from '../plan/plan.ts';
+import type { SecretInput } from '../plan/secret-inputs.ts';
 
 /** Second argument of the pipeline workflow. */
 export interface PipelineOptions {
@@ -34,8 +35,10 @@ export interface PrepareRequest {
   readonly kind: string;
   readonly version: number;
   readonly revision: number;
-  /** Evaluated `with`, defaults not yet filled in. */
+  /** Evaluated `with`, defaults not yet filled in, with a stand-in for each text in `secrets`. */
   readonly inputs: JsonObject;
+  /** What only the worker that runs the step can put in. */
+  readonly secrets?: readonly SecretInput[];
   /** Evaluated `runs_on`. */
   readonly label: string;
   /** What `resolveSource` answered, for kinds of effect source. */
@@ -89,6 +92,7 @@ export interface ResolveSourceInput {
   readonly version: number;
   readonly revision: number;
   readonly inputs: JsonObject;
+  readonly secrets?: readonly SecretInput[];
   readonly retry: RetryPolicy;
 }
 export interface ResolveSourceResult {
@@ -111,6 +115,7 @@ export interface RunStepInput {
   readonly revision: number;
   readonly fingerprint: string;
   readonly inputs: JsonObject;
+  readonly secrets?: readonly SecretInput[];
   readonly upstream?: JsonValue;
   readonly retry: RetryPolicy;
   /** Limit of one attempt. */

@@ -2,7 +2,7 @@ import { Failure } from '../plan/failures.ts';
 import { lookUp } from '../store/cache.ts';
 import type { ActivityDependencies } from './activities.ts';
 import type { PreparedStep, PrepareInput, PrepareRequest, PrepareResult } from './contract.ts';
-import { declarationOf, parseInputs } from './declaration.ts';
+import { declarationOf, parseStandIns } from './declaration.ts';
 import { controlFailure } from './failures.ts';
 import { fingerprint } from './fingerprint.ts';
 import { recordRun } from './record-run.ts';
@@ -35,18 +35,11 @@ async function prepare(
   request: PrepareRequest,
   budget: { bytes: number },
 ): Promise<PreparedStep> {
-  const { stepId, kind, version, revision, label, upstream, force } = request;
+  const { stepId, force } = request;
   const step = declarationOf(catalog, request);
   try {
-    const given = parseInputs(step, request.inputs);
-    const inputs = await resolveDevice(store, step, given, label);
-    const digest = fingerprint({
-      kind,
-      version,
-      revision,
-      inputs,
-      ...(upstream !== undefined && { upstream }),
-    });
+    const inputs = await resolveDevice(store, step, parseStandIns(step, request), request);
+    const digest = fingerprint(step, { ...request, inputs });
     if (force || step.effect === 'external') return { kind: 'miss', stepId, fingerprint: digest };
     const found = await lookUp(store, digest);
     if (found.hit) {

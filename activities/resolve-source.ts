@@ -6,9 +6,11 @@ import { countReportedFailures } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
+import { bindSecrets } from './bound-inputs.ts';
 import type { ResolveSourceInput, ResolveSourceResult } from './contract.ts';
 import { declarationOf, parseInputs } from './declaration.ts';
 import { endOfAttempt, toApplicationFailure, uncounted } from './failures.ts';
+import { guardedStore, requireNoSecret } from './guarded-store.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import type { StepContext } from './step-context.ts';
 
@@ -17,6 +19,7 @@ export async function resolveSource(
   dependencies: ActivityDependencies,
   input: ResolveSourceInput,
 ): Promise<ResolveSourceResult> {
+  const { redactor } = dependencies;
   const step = declarationOf(dependencies.catalog, input);
   if (step.resolve === undefined) throw new Error(`internal: ${step.kind} has no resolve`);
   const activity = Context.current();
@@ -35,10 +38,14 @@ export async function resolveSource(
     note: () => undefined,
   };
   try {
-    const upstream = await step.resolve(context, parseInputs(step, input.inputs));
-    return { upstream: upstream as JsonValue };
+    const { inputs, secrets } = await bindSecrets(input, dependencies);
+    const own = { ...context, store: guardedStore(context.store, secrets) };
+    const upstream = (await step.resolve(own, parseInputs(step, inputs))) as JsonValue;
+    requireNoSecret(secrets, { upstream }, 'the revision that upstream names');
+    return { upstream };
   } catch (error) {
-    throw await endFailedLookUp(dependencies.store, input, startedAt, endOfAttempt(error));
+    const end = endOfAttempt(error, redactor);
+    throw await endFailedLookUp(dependencies.store, input, startedAt, end);
   } finally {
     stopHeartbeat();
   }

@@ -6,6 +6,7 @@ import { checkStatusFunctions } from './checks/expression.ts';
 import { checkPlanSize } from './checks/limit.ts';
 import { checkNeeds, checkReferences } from './checks/reference.ts';
 import { checkRunsOn } from './checks/runs-on.ts';
+import { checkNoSecrets, checkSecrets } from './checks/secret.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
 import type { Diagnostic } from './diagnostic.ts';
@@ -113,6 +114,7 @@ function checkOutputs(context: InputContext): void {
   if (outputs === undefined) return;
   for (const located of readExpressions(outputs, templates)) {
     checkStatusFunctions(located, reporter);
+    checkNoSecrets(located, 'outputs', reporter);
     checkReferences(located, pipeline, contexts, reporter);
   }
   for (const scalar of scalars(outputs)) resolveScalar(scalar, context);
@@ -125,12 +127,14 @@ function expressionsOf(
   reporter: Reporter,
 ): readonly LocatedExpression[] {
   const runsOn = step.runsOn ?? (step.signature?.role === 'train' ? defaults.runsOn : undefined);
-  const evaluated = [
-    ...readExpressions(step.with, templates),
-    ...readExpressions(runsOn?.value, templates),
-  ];
+  const inputs = readExpressions(step.with, templates);
+  for (const located of inputs) checkSecrets(located, reporter);
+  const labels = readExpressions(runsOn?.value, templates);
+  for (const located of labels) checkNoSecrets(located, 'runs_on', reporter);
+  const evaluated = [...inputs, ...labels];
   for (const located of evaluated) checkStatusFunctions(located, reporter);
   const condition = step.condition?.expression;
+  if (condition !== undefined) checkNoSecrets(condition, 'if', reporter);
   return condition === undefined ? evaluated : [...evaluated, condition];
 }
 

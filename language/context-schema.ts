@@ -26,6 +26,7 @@ export function contextSchema({ params, env, steps }: Pipeline): ValueSchema {
     ),
     env: schemaOfValue(env),
     run: RUN,
+    secrets: { type: 'object', additionalProperties: { type: 'string' } },
     steps: closed(
       Object.fromEntries([...steps].map(([id, { signature }]) => [id, stepSchema(signature)])),
     ),

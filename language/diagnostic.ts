@@ -18,6 +18,7 @@ export const RULES = [
   'reference',
   'runs-on',
   'schedule',
+  'secret',
   'unknown-key',
   'uses',
   'value-type',

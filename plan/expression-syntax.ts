@@ -10,9 +10,9 @@ import {
 } from './expression-references.ts';
 
 /** What `${{ }}` may read. */
-export const CONTEXTS = ['params', 'steps', 'env', 'run'] as const;
+export const CONTEXTS = ['params', 'steps', 'env', 'run', 'secrets'] as const;
 /** Part of the language, not built yet. */
-export const CONTEXTS_NOT_BUILT = ['matrix', 'secrets'] as const;
+export const CONTEXTS_NOT_BUILT = ['matrix'] as const;
 /** GitHub's functions, by the names that documents use. */
 export const FUNCTIONS = [
   'case',

@@ -8,6 +8,7 @@ import type {
 import { evaluateTemplate } from '../plan/expressions.ts';
 import type { JsonObject } from '../plan/json.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
+import { evaluateInputs } from '../plan/secret-inputs.ts';
 import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
 import { dependentsOf, readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
 import { admit, expressionContexts, type RunFacts } from '../plan/scheduling.ts';
@@ -116,7 +117,7 @@ export class StepExecutor {
   }
 
   #evaluate(step: PlanStep, contexts: JsonObject): { request: PrepareRequest; queue: string } {
-    const inputs = evaluateTemplate(step.with, contexts) as JsonObject;
+    const { inputs, secrets } = evaluateInputs(step.with, contexts);
     const label = evaluateTemplate(step.runsOn, contexts);
     if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {
       throw new Error(
@@ -131,6 +132,7 @@ export class StepExecutor {
         version: step.version,
         revision: step.revision,
         ...{ inputs, label },
+        ...(secrets.length > 0 && { secrets }),
         force: this.#forced.has(step.id),
       },
     };

@@ -41,7 +41,8 @@ export function checkReferences(
       continue;
     }
     const type = referenceType(contexts, reference);
-    if (type.ok) continue;
+    const isNameless = reference.context === 'secrets' && first?.kind !== 'name'; // rule `secret`
+    if (type.ok || isNameless) continue;
     const segment = reference.path[type.at];
     const place: Range = segment === undefined ? range : rangeOf(segment);
     reporter.error('reference', place, problemOf(reference, type.at, type.owner, pipeline));
