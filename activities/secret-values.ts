@@ -20,7 +20,7 @@ export interface SecretSources {
 /**
  * The values of secrets as they are now, by name: of NAME the environment variable
  * `RETUNE_SECRET_NAME`, else the file `$RETUNE_SECRETS_DIR/NAME` (default /run/secrets) without one
- * newline at its end. An empty one counts as none.
+ * newline at its end. A blank one counts as none.
  *
  * @throws InvalidInput for one that is not set, too short or not text
  */
@@ -32,13 +32,14 @@ export async function readSecrets(
   const unset: string[] = [];
   for (const name of names) {
     const value = await readSecret(name, sources.env);
-    if (value === '') unset.push(name);
+    if (value.trim() === '') unset.push(name);
     else values.set(name, value);
     sources.redactor.add(value);
   }
   if (unset.length > 0) throw new Failure('InvalidInput', unsetMessage(unset, sources.env));
   for (const [name, value] of values) {
-    if (value.length < LEAST_SECRET_LENGTH) throw new Failure('InvalidInput', shortMessage(name));
+    if (value.trim().length < LEAST_SECRET_LENGTH)
+      throw new Failure('InvalidInput', shortMessage(name));
   }
   return values;
 }

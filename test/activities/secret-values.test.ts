@@ -30,6 +30,12 @@ test('an environment variable comes before a file, and an empty one is none', as
     TOKEN: 'from the variable',
   });
   expect(await read(['TOKEN'], { [variable]: '' })).toEqual({ TOKEN: 'from the file' });
+  await expect(read(['BLANK'], { RETUNE_SECRET_BLANK: ' '.repeat(9) })).rejects.toThrow(
+    "secret 'BLANK' is not set",
+  );
+  await expect(read(['SHORT'], { RETUNE_SECRET_SHORT: ' short   ' })).rejects.toThrow(
+    "secret 'SHORT' is too short",
+  );
   // A variable of the worker that is no secret cannot be read as one.
   await expect(read(['PATH'], { PATH: '/usr/bin:/bin' })).rejects.toMatchObject({
     type: 'InvalidInput',
