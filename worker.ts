@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import pino from 'pino';
 import { createActivities } from './activities/activities.ts';
 import { catalogWith } from './activities/custom/step-files.ts';
+import { Redactor } from './activities/redactor.ts';
 import { sweepWorkFolders, workRoot } from './activities/work-folders.ts';
 import { describeError } from './cli/error-report.ts';
 import { connectWorker } from './cli/worker-connection.ts';
-import { temporalLogger } from './cli/worker-log.ts';
+import { temporalLogger, workerLog } from './cli/worker-log.ts';
 import { registerDevices } from './cli/worker-registration.ts';
 import { parseWorkerOptions } from './cli/worker-options.ts';
 import { Failure } from './plan/failures.ts';
@@ -14,7 +14,8 @@ import { CONTROL_QUEUE, trainQueue, WORK_QUEUE } from './plan/names.ts';
 import { openStore, storeUrlFromEnvironment } from './store/open.ts';
 
 const options = parseWorkerOptions(process.argv);
-const log = pino({ base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+const redactor = new Redactor();
+const log = workerLog(redactor);
 process.on('uncaughtException', (error) => {
   log.fatal(describeError(error));
   process.exit(1);
@@ -30,7 +31,7 @@ const { connection, namespace, address } = await connectWorker();
 await sweepWorkFolders(process.env);
 const store = await openStore(storeUrlFromEnvironment(process.env));
 const { env } = process;
-const local = { workRoot: workRoot(env), shutdown: shutdown.signal };
+const local = { workRoot: workRoot(env), shutdown: shutdown.signal, redactor };
 const activities = createActivities({ store, env, catalog, ...local });
 
 const shared = {

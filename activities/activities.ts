@@ -4,6 +4,7 @@ import { compilePipeline } from './compile-pipeline.ts';
 import type { ControlActivities, SourceActivities, StepActivities } from './contract.ts';
 import { prepareSteps } from './prepare-steps.ts';
 import { recordRun } from './record-run.ts';
+import type { Redactor } from './redactor.ts';
 import { resolveSource } from './resolve-source.ts';
 import { runStep } from './run-step.ts';
 import { verifyHit } from './verify-hit.ts';
@@ -16,6 +17,8 @@ export interface ActivityDependencies {
   /** Aborts when the worker was told to stop. */
   readonly shutdown: AbortSignal;
   readonly catalog: readonly AnyStep[];
+  /** Knows every secret that this process has read. */
+  readonly redactor: Redactor;
 }
 
 export interface Activities {
@@ -24,9 +27,17 @@ export interface Activities {
   readonly train: StepActivities;
 }
 
-/** The activities of each queue, bound to what they need. */
+/** The activities of each queue, bound to what they need. No error leaves one with a secret in it. */
 export function createActivities(dependencies: ActivityDependencies): Activities {
-  const run: StepActivities[string] = (input) => runStep(dependencies, input);
+  const bind =
+    <A extends readonly unknown[], R>(
+      activity: (dependencies: ActivityDependencies, ...args: A) => Promise<R>,
+    ) =>
+    (...args: A): Promise<R> =>
+      activity(dependencies, ...args).catch((error: unknown) => {
+        throw dependencies.redactor.error(error);
+      });
+  const run = bind(runStep);
   const steps = (role: AnyStep['role']): StepActivities => ({
     ...Object.fromEntries(
       dependencies.catalog.filter((step) => step.role === role).map((step) => [step.kind, run]),
@@ -36,16 +47,12 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   });
   return {
     control: {
-      compilePipeline: (source, options, run) =>
-        compilePipeline(dependencies, source, options, run),
-      prepareSteps: (input) => prepareSteps(dependencies, input),
-      verifyHit: (input) => verifyHit(dependencies, input),
-      recordRun: (input) => recordRun(dependencies, input),
+      compilePipeline: bind(compilePipeline),
+      prepareSteps: bind(prepareSteps),
+      verifyHit: bind(verifyHit),
+      recordRun: bind(recordRun),
     },
-    work: {
-      ...steps('work'),
-      resolveSource: (input) => resolveSource(dependencies, input),
-    } as Activities['work'],
+    work: { ...steps('work'), resolveSource: bind(resolveSource) } as Activities['work'],
     train: steps('train'),
   };
 }

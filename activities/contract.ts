@@ -2,6 +2,7 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Plan, RetryPolicy, RunState, StepId } from '../plan/plan.ts';
 import type { StepRequest } from '../plan/scheduling.ts';
+import type { SecretInput } from '../plan/secret-inputs.ts';
 
 /** Second argument of the pipeline workflow. */
 export interface PipelineOptions {
@@ -82,6 +83,7 @@ export interface ResolveSourceInput {
   /** @see PlanStep.source */
   readonly source?: string;
   readonly inputs: JsonObject;
+  readonly secrets?: readonly SecretInput[];
   readonly retry: RetryPolicy;
 }
 export interface ResolveSourceResult {
@@ -106,6 +108,7 @@ export interface RunStepInput {
   readonly source?: string;
   readonly fingerprint: string;
   readonly inputs: JsonObject;
+  readonly secrets?: readonly SecretInput[];
   readonly upstream?: JsonValue;
   readonly retry: RetryPolicy;
   /** Limit of one attempt. */

@@ -1,6 +1,8 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { JsonObject } from '../plan/json.ts';
+import type { z } from 'zod';
 import { Failure } from '../plan/failures.ts';
+import type { JsonObject } from '../plan/json.ts';
+import type { SecretInput } from '../plan/secret-inputs.ts';
 import type { AnyStep } from './catalog.ts';
 
 interface KindReference {
@@ -48,11 +50,35 @@ export function buildOf({ revision, source }: Pick<AnyStep, 'revision' | 'source
  * @throws Failure InvalidInput with every problem found
  */
 export function parseInputs(step: AnyStep, inputs: JsonObject): JsonObject {
+  return parseStandIns(step, { inputs });
+}
+
+/**
+ * As `parseInputs`, where stand-ins are still in the place of secrets: a kind that wants other text
+ * there says so when the step runs. Then defaults are not filled in.
+ */
+export function parseStandIns(
+  step: AnyStep,
+  { inputs, secrets = [] }: { inputs: JsonObject; secrets?: readonly SecretInput[] },
+): JsonObject {
   const parsed = step.with.safeParse(inputs);
   if (parsed.success) return parsed.data as JsonObject;
-  const problems = parsed.error.issues.map((issue) => {
-    const path = ['with', ...issue.path].join('.');
-    return `${path}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
-  });
+  const problems = parsed.error.issues
+    .filter((issue) => !secrets.some(({ path }) => isAbout(issue, path)))
+    .map((issue) => {
+      const path = ['with', ...issue.path].join('.');
+      return `${path}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
+    });
+  if (problems.length === 0) return inputs;
   throw new Failure('InvalidInput', problems.join('; '));
+}
+
+/** Whether an issue is of the value at a path, or may be, being of a value that holds it. */
+function isAbout({ code, path }: z.core.$ZodIssue, place: SecretInput['path']): boolean {
+  const isAround = code === 'custom' || code === 'invalid_union';
+  return startsWith(path, place) || (isAround && startsWith(place, path));
+}
+
+function startsWith(path: readonly PropertyKey[], start: readonly PropertyKey[]): boolean {
+  return start.every((part, index) => path[index] === part);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ContentColumns } from '../data/row-content.ts';
-import { artifact, defineStep, schemaFacts } from '../language/step-declaration.ts';
+import { artifact, credential, defineStep, schemaFacts } from '../language/step-declaration.ts';
 import type { StepContext } from './step-context.ts';
 
 const column = z.string().min(1);
@@ -13,6 +13,11 @@ const inputs = z
       .register(schemaFacts, { example: 'file:data.jsonl' })
       .describe(
         'file:PATH (a file or a folder, relative to $RETUNE_DATA_ROOT), https://URL, or hf://datasets/OWNER/NAME[@REVISION][/PATH]',
+      ),
+    token: credential('HF_TOKEN')
+      .optional()
+      .describe(
+        'shown to the server of an https: source or, in place of `HF_TOKEN`, to the Hub; to no other',
       ),
     format: z
       .enum(['auto', 'parquet', 'csv', 'tsv', 'jsonl', 'json', 'arrow'])
@@ -105,15 +110,15 @@ export const downloadDataset = defineStep({
       .describe('names of the classes, in the order of their indices; empty without labels'),
     revision: z.string().describe('what upstream calls the version that was read'),
   },
-  async resolve(context: StepContext, { source }) {
+  async resolve({ env, signal }: StepContext, { source, token }) {
     const { resolveSource } = await import('../data/sources/sources.ts');
-    const { env, signal } = context;
-    return (await resolveSource(source, 'dataset', { env, signal })).revision;
+    const options = { env, signal, ...(token !== undefined && { token }) };
+    return (await resolveSource(source, 'dataset', options)).revision;
   },
   async run(context: StepContext, given) {
     const { downloadDataset: download } = await import('../data/download-dataset.ts');
     const { store, env, signal, upstream, temporaryDirectory: directory } = context;
-    const { source, format, label, label_kind: labelKind, id, splits } = given;
+    const { source, token, format, label, label_kind: labelKind, id, splits } = given;
     const resolved = { source, revision: z.string().parse(upstream) };
     const options = {
       ...{ format, labelKind, content: contentOf(given) },
@@ -123,6 +128,7 @@ export const downloadDataset = defineStep({
     };
     const result = await download(store, resolved, options, {
       ...{ env, signal, directory },
+      ...(token !== undefined && { token }),
       onProgress: (progress) =>
         context.progress(
           progress.phase === 'fetch'

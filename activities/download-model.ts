@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { artifact, defineStep, schemaFacts } from '../language/step-declaration.ts';
+import { artifact, credential, defineStep, schemaFacts } from '../language/step-declaration.ts';
 import type { StepContext } from './step-context.ts';
 
 const inputs = z
@@ -12,6 +12,9 @@ const inputs = z
       .describe(
         'hf://OWNER/NAME[@REVISION] or file:PATH of a Hugging Face folder, or of a folder with config.json, model.onnx and tokenizer.json, or of an .onnx file (with tokenizer); without it a fresh model is made from config, seed and tokenizer',
       ),
+    token: credential('HF_TOKEN')
+      .optional()
+      .describe('shown to the Hub, in place of `HF_TOKEN`, for the hf:// sources here'),
     config: z
       .union([z.string().min(1), z.record(z.string(), z.json())])
       .default({})

@@ -3,6 +3,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
 import type { RetryPolicy } from '../plan/plan.ts';
 import type { FailureDetails } from './contract.ts';
+import type { Redactor } from './redactor.ts';
 
 /** Where a remedy is the same whatever the step. */
 const SYSTEM_FAILURES: Readonly<Record<string, { type: FailureType; remedy: string }>> = {
@@ -25,9 +26,9 @@ export function toFailure(error: unknown): Failure {
   return new Failure('Internal', message, { cause: error });
 }
 
-/** What ended an attempt: a failure, or its cancellation as it is. */
-export function endOfAttempt(error: unknown): Failure | CancelledFailure {
-  if (!(error instanceof CancelledFailure)) return toFailure(error);
+/** What ended an attempt: a failure without any secret, or its cancellation as it is. */
+export function endOfAttempt(error: unknown, redactor: Redactor): Failure | CancelledFailure {
+  if (!(error instanceof CancelledFailure)) return redactor.failure(toFailure(error));
   if (error.message !== 'WORKER_SHUTDOWN') return error;
   return new Failure('ShuttingDown', 'the worker is shutting down');
 }

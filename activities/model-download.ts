@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { SourceOptions } from '../data/sources/source.ts';
 import { fetchSource, listSource, resolveSource } from '../data/sources/sources.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
@@ -39,17 +40,36 @@ type SourceInputs = DownloadModelInputs & { readonly source: string };
 
 /** Asks upstream for the revisions of the sources that `inputs` name. */
 export async function resolveModel(
-  { env, signal }: StepContext,
+  context: StepContext,
   inputs: DownloadModelInputs,
 ): Promise<JsonValue> {
+  const sources = sourcesOf(inputs);
+  if (inputs.token !== undefined && !Object.values(sources).some(isOfHub)) {
+    throw new Failure('InvalidInput', 'token is for hf:// sources, and there is none: remove it');
+  }
   const revisions: Record<string, string> = {};
-  for (const [part, source] of Object.entries(sourcesOf(inputs))) {
-    revisions[part] = (await resolveSource(source, 'model', { env, signal })).revision;
+  for (const [part, source] of Object.entries(sources)) {
+    const options = sourceOptions(context, inputs, source);
+    revisions[part] = (await resolveSource(source, 'model', options)).revision;
   }
   return revisions;
 }
 
-function sourcesOf({ source, config, tokenizer }: DownloadModelInputs): Record<string, string> {
+function isOfHub(source: string): boolean {
+  return /^hf:/i.test(source);
+}
+
+function sourceOptions(
+  { env, signal }: StepContext,
+  { token }: DownloadModelInputs,
+  source: string,
+): SourceOptions {
+  return { env, signal, ...(token !== undefined && isOfHub(source) && { token }) };
+}
+
+function sourcesOf({ source, config, tokenizer }: DownloadModelInputs): {
+  readonly [part in Part]?: string;
+} {
   return {
     ...(source !== undefined && { source }),
     ...(typeof config === 'string' && { config }),
@@ -67,7 +87,7 @@ export async function downloadWeights(
   const tokenizer =
     inputs.tokenizer === undefined
       ? {}
-      : await fetchPart(context, inputs.tokenizer, upstream.tokenizer, 'tokenizer', (names) =>
+      : await fetchPart(context, inputs, upstream, 'tokenizer', (names) =>
           names.filter((name) => TOKENIZER_FILES.includes(name)),
         );
   if (inputs.tokenizer !== undefined)
@@ -75,12 +95,7 @@ export async function downloadWeights(
   const base =
     inputs.source === undefined
       ? await freshModel(context, overrides, inputs.seed ?? 42)
-      : await existingModel(
-          context,
-          { ...inputs, source: inputs.source },
-          upstream.source,
-          overrides,
-        );
+      : await existingModel(context, { ...inputs, source: inputs.source }, upstream, overrides);
   const files = { ...base, ...tokenizer };
   if (inputs.source !== undefined) {
     const isGraphAlone = inputs.source.endsWith('.onnx');
@@ -111,14 +126,15 @@ function ofSource(source: string, { type, message }: Failure): Failure {
 
 async function configOf(
   context: StepContext,
-  { config, source }: DownloadModelInputs,
+  inputs: DownloadModelInputs,
   upstream: Upstream,
 ): Promise<JsonObject> {
+  const { config, source } = inputs;
   if (typeof config !== 'string') {
     requireKnownKeys(config, source === undefined ? {} : undefined);
     return config;
   }
-  const files = await fetchPart(context, config, upstream.config, 'config', (names) =>
+  const files = await fetchPart(context, inputs, upstream, 'config', (names) =>
     names.filter((name) => name.endsWith('.json')),
   );
   const path = files[CONFIG] ?? only(files);
@@ -147,11 +163,12 @@ async function freshModel(
 
 async function existingModel(
   context: StepContext,
-  { source, config: given, ignore_mismatched_sizes: isHeadNew }: SourceInputs,
-  revision: string | undefined,
+  inputs: SourceInputs,
+  upstream: Upstream,
   overrides: JsonObject,
 ): Promise<Readonly<Record<string, string>>> {
-  const fetched = await fetchPart(context, source, revision, 'source', (names) =>
+  const { source, config: given, ignore_mismatched_sizes: isHeadNew } = inputs;
+  const fetched = await fetchPart(context, inputs, upstream, 'source', (names) =>
     modelFilesOf(names, source),
   );
   const single = singleOnnxFile(Object.keys(fetched));
@@ -197,21 +214,25 @@ function modelFilesOf(names: readonly string[], source: string): readonly string
 
 async function fetchPart(
   context: StepContext,
-  source: string,
-  revision: string | undefined,
+  inputs: DownloadModelInputs,
+  upstream: Upstream,
   part: Part,
   choose: (names: readonly string[]) => readonly string[],
 ): Promise<Readonly<Record<string, string>>> {
-  if (revision === undefined) throw new Error(`internal: no revision of ${source}`);
-  const { env, signal, progress } = context;
+  const source = sourcesOf(inputs)[part];
+  const revision = upstream[part];
+  if (source === undefined || revision === undefined) {
+    throw new Error(`internal: no revision of ${part}`);
+  }
+  const options = sourceOptions(context, inputs, source);
   const resolved = { source, revision };
-  const listed = await listSource(resolved, 'model', { env, signal });
+  const listed = await listSource(resolved, 'model', options);
   const files = choose(listed.map(({ name }) => name));
   const fetched = await fetchSource(resolved, 'model', {
-    ...{ env, signal, files },
+    ...{ ...options, files },
     directory: await partDirectory(context, `fetched-${part}`),
     onProgress: ({ file, receivedBytes }) =>
-      progress({ phase: `fetching ${file}`, bytes: receivedBytes }),
+      context.progress({ phase: `fetching ${file}`, bytes: receivedBytes }),
   });
   return Object.fromEntries(fetched.map(({ name, path }) => [name, path]));
 }

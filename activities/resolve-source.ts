@@ -5,9 +5,11 @@ import { countReportedFailures } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
+import { bindSecrets } from './bound-inputs.ts';
 import type { ResolveSourceInput, ResolveSourceResult } from './contract.ts';
 import { declarationOf } from './declaration.ts';
 import { endOfAttempt, toApplicationFailure, uncounted } from './failures.ts';
+import { guardedStore, requireNoSecret } from './guarded-store.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { upstreamRevision } from './upstream.ts';
 
@@ -16,20 +18,24 @@ export async function resolveSource(
   dependencies: ActivityDependencies,
   input: ResolveSourceInput,
 ): Promise<ResolveSourceResult> {
+  const { redactor } = dependencies;
   const step = declarationOf(dependencies.catalog, input);
   const { store, env, workRoot } = dependencies;
   const activity = Context.current();
   const startedAt = Date.now();
   const stopHeartbeat = startHeartbeat();
   try {
-    const upstream = await upstreamRevision(step, input.inputs, {
-      ...{ store, env, workRoot },
+    const { inputs, secrets } = await bindSecrets(input, dependencies);
+    const upstream = await upstreamRevision(step, inputs, {
+      ...{ store: guardedStore(store, secrets), env, workRoot },
       signal: AbortSignal.any([activity.cancellationSignal, dependencies.shutdown]),
       run: { ...input.run, stepId: input.stepId },
     });
+    requireNoSecret(secrets, { upstream }, 'the revision that upstream names');
     return { upstream };
   } catch (error) {
-    throw await endFailedLookUp(store, input, startedAt, endOfAttempt(error));
+    const end = endOfAttempt(error, redactor);
+    throw await endFailedLookUp(store, input, startedAt, end);
   } finally {
     stopHeartbeat();
   }

@@ -11,10 +11,12 @@ import type { Store } from '../store/store.ts';
 import { pruneCheckpoints } from '../training/checkpoints/checkpoint-store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
+import { bindSecrets } from './bound-inputs.ts';
 import type { AnyStep } from './catalog.ts';
 import type { RunStepInput, RunStepResult } from './contract.ts';
 import { endOfAttempt, toApplicationFailure, toFailure, uncounted } from './failures.ts';
 import { declarationOf } from './declaration.ts';
+import { guardedStore, requireNoSecret } from './guarded-store.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { settledInputs } from './step-device.ts';
 import type { StepContext } from './step-context.ts';
@@ -44,7 +46,8 @@ export async function runStep(
     await entry.end({ outcome: 'completed', endedAt: Date.now() });
     return { ...result, attempt: entry.key.attempt };
   } catch (error) {
-    throw await endFailedAttempt(store, input, entry, signals.reason() ?? error);
+    const end = endOfAttempt(signals.reason() ?? error, dependencies.redactor);
+    throw await endFailedAttempt(store, input, entry, end);
   } finally {
     signals.stop();
   }
@@ -66,14 +69,13 @@ async function attempt(
   entry: AttemptEntry,
   signal: AbortSignal,
 ): Promise<{ outputs: JsonObject; note?: string }> {
-  const { store, env, workRoot } = dependencies;
+  const { store, env, workRoot, redactor } = dependencies;
   const temporaryDirectory = await createWorkFolder(workRoot);
   const number = entry.key.attempt;
   let details: JsonObject = { attempt: number };
   let note: string | undefined;
   const stopHeartbeat = startHeartbeat(() => details);
-  const context: StepContext = {
-    store,
+  const context: Omit<StepContext, 'store'> = {
     env,
     signal,
     run: { ...input.run, stepId: input.stepId },
@@ -81,16 +83,20 @@ async function attempt(
     upstream: input.upstream ?? null,
     temporaryDirectory,
     progress(next) {
-      details = { attempt: number, ...next };
+      details = { attempt: number, ...redactor.value(next) };
     },
     record: (progress) => entry.record(progress),
-    note(text) {
+    note(said) {
+      const text = redactor.text(said);
       note = note === undefined ? text : `${note}; ${text}`;
     },
   };
   try {
-    const found = await step.run(context, settledInputs(step, input));
+    const { inputs, secrets } = await bindSecrets(input, dependencies);
+    const own = { ...context, store: guardedStore(store, secrets) };
+    const found = await step.run(own, settledInputs(step, input, inputs));
     const outputs = checkOutputs(step, found);
+    requireNoSecret(secrets, outputs, 'what it puts out');
     if (step.effect === 'external') return { outputs, ...(note !== undefined && { note }) };
     const published = await publish(store, {
       fingerprint: input.fingerprint,
@@ -160,9 +166,8 @@ async function endFailedAttempt(
   store: Store,
   input: RunStepInput,
   entry: AttemptEntry,
-  error: unknown,
+  end: Failure | CancelledFailure,
 ): Promise<unknown> {
-  const end = endOfAttempt(error);
   try {
     await entry.end({ endedAt: Date.now(), ...outcomeOf(end) });
     // An attempt that was thought lost may end after another one: its checkpoints are of no use.

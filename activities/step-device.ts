@@ -5,8 +5,8 @@ import { liveWorkers } from '../store/workers.ts';
 import type { Device } from '../training/devices/device.ts';
 import { runJob } from '../training/process.ts';
 import type { AnyStep } from './catalog.ts';
-import type { RunStepInput } from './contract.ts';
-import { parseInputs } from './declaration.ts';
+import type { PrepareRequest, RunStepInput } from './contract.ts';
+import { parseInputs, parseStandIns } from './declaration.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { StepContext } from './step-context.ts';
 import type { Precision } from '../training/models/precision.ts';
@@ -24,7 +24,7 @@ export async function resolveDevice(
   store: Store,
   step: AnyStep,
   inputs: JsonObject,
-  label: string,
+  { label, secrets = [] }: Pick<PrepareRequest, 'label' | 'secrets'>,
 ): Promise<JsonObject> {
   if (step.role !== 'train' || inputs['device'] !== 'auto') return inputs;
   const workers = await liveWorkers(store, label, Date.now());
@@ -32,22 +32,21 @@ export async function resolveDevice(
     (candidate) =>
       workers.length > 0 && workers.every(({ devices }) => devices.includes(candidate)),
   );
-  return parseInputs(step, { ...inputs, device: device ?? 'cpu' });
+  return parseStandIns(step, { inputs: { ...inputs, device: device ?? 'cpu' }, secrets });
 }
 
-/** Inputs whose `device: auto` is what the step's fingerprint was computed with. */
-export function settledInputs(step: AnyStep, input: RunStepInput): JsonObject {
-  const inputs = parseInputs(step, input.inputs);
+/**
+ * A step's own inputs, whose `device: auto` is what its fingerprint was computed with.
+ *
+ * @param bound those of `input`, with its secrets
+ */
+export function settledInputs(step: AnyStep, input: RunStepInput, bound: JsonObject): JsonObject {
+  const inputs = parseInputs(step, bound);
   if (step.role !== 'train' || inputs['device'] !== 'auto') return inputs;
-  const { kind, version, revision, source, upstream } = input;
+  const prepared = parseStandIns(step, input);
   for (const device of AUTO_DEVICES) {
-    const settled = { ...inputs, device };
-    const found = fingerprint({
-      ...{ kind, version, revision, inputs: settled },
-      ...(source !== undefined && { source }),
-      ...(upstream !== undefined && { upstream }),
-    });
-    if (found === input.fingerprint) return settled;
+    const found = fingerprint(step, { ...input, inputs: { ...prepared, device } });
+    if (found === input.fingerprint) return { ...inputs, device };
   }
   throw new Error(`internal: the fingerprint of ${input.stepId} is that of no device`);
 }

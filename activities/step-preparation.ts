@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts';
 import { sizeOfResult, verifiedAnswer } from './cached-result.ts';
 import type { AnyStep } from './catalog.ts';
 import type { PreparedStep, PrepareRequest } from './contract.ts';
-import { declarationOf, parseInputs } from './declaration.ts';
+import { declarationOf, parseStandIns } from './declaration.ts';
 import { fingerprint, type FingerprintParts } from './fingerprint.ts';
 import { resolveDevice } from './step-device.ts';
 
@@ -28,17 +28,17 @@ export async function prepareStep(
   request: PrepareRequest,
   budget: { bytes: number },
 ): Promise<Preparation> {
-  const { stepId, kind, version, revision, source, label, upstream, force } = request;
+  const { stepId, kind, version, revision, source, secrets, upstream, force } = request;
   const step = declarationOf(catalog, request);
   try {
-    const given = parseInputs(step, request.inputs);
-    const inputs = await resolveDevice(store, step, given, label);
+    const inputs = await resolveDevice(store, step, parseStandIns(step, request), request);
     const parts = {
       ...{ kind, version, revision, inputs },
       ...(source !== undefined && { source }),
+      ...(secrets !== undefined && { secrets }),
       ...(upstream !== undefined && { upstream }),
     };
-    const known = { stepId, fingerprint: fingerprint(parts) };
+    const known = { stepId, fingerprint: fingerprint(step, parts) };
     if (force || step.effect === 'external') return { answer: { kind: 'miss', ...known }, parts };
     return { answer: await cacheAnswer(store, known, budget), parts };
   } catch (error) {

@@ -119,13 +119,8 @@ async function findSplits(
   if (dataset.splits === undefined && names.includes(CARD) && names.length > 1) {
     const directory = join(options.directory, '.card');
     await mkdir(directory);
-    const { env, signal } = options;
-    const [card] = await fetchSource(resolved, 'dataset', {
-      env,
-      directory,
-      files: [CARD],
-      ...(signal ? { signal } : {}),
-    });
+    const { onProgress, ...rest } = options;
+    const [card] = await fetchSource(resolved, 'dataset', { ...rest, directory, files: [CARD] });
     const text = await readFile((card as FetchedFile).path, 'utf8');
     const reading = readCard(resolved.source, text, names, dataset);
     if (reading !== undefined) return reading;

@@ -8,6 +8,7 @@ import { checkNeverTrue } from './checks/never-true.ts';
 import { checkNeeds, checkReferences } from './checks/reference.ts';
 import { checkRepeatedNeeds } from './checks/repeated-need.ts';
 import { checkDefaultRunsOn, checkRunsOn } from './checks/runs-on.ts';
+import { checkNoSecrets, checkSecrets } from './checks/secret.ts';
 import { checkUnreachable } from './checks/unreachable.ts';
 import { checkUnusedParams } from './checks/unused-param.ts';
 import { checkInputs } from './checks/with.ts';
@@ -98,8 +99,8 @@ function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
     graph.set(step.id, new Map(step.needs.map(({ id, range }) => [id, range])));
     checkNeeds(step.needs, pipeline, reporter);
     const inner = stepContext(step, context);
-    const evaluated = evaluatedExpressions(step, pipeline, templates);
-    const decisive = decisiveExpressions(step, templates);
+    const evaluated = evaluatedExpressions(step, context);
+    const decisive = decisiveExpressions(step, context);
     const expressions = [...evaluated, ...decisive];
     checkRepeatedNeeds(step, expressions, reporter);
     for (const located of expressions) addNeeds(located, pipeline, graph.get(step.id));
@@ -134,6 +135,7 @@ function checkOutputs(context: InputContext): void {
   if (outputs === undefined) return;
   for (const located of readExpressions(outputs, templates)) {
     checkStatusFunctions(located, reporter);
+    checkNoSecrets(located, 'outputs', reporter);
     checkReferences(located, pipeline, contexts, reporter);
   }
   for (const scalar of scalars(outputs)) resolveScalar(scalar, context);
@@ -153,24 +155,30 @@ function stepContext(step: Step, context: InputContext): StepContext {
 /** What is evaluated for each entry of a step's matrix. */
 function evaluatedExpressions(
   step: Step,
-  { defaults }: Pipeline,
-  templates: TemplateReader,
+  { pipeline: { defaults }, templates, reporter }: InputContext,
 ): readonly LocatedExpression[] {
   const runsOn = step.runsOn ?? (step.signature?.role === 'train' ? defaults.runsOn : undefined);
-  return [...readExpressions(step.with, templates), ...readExpressions(runsOn?.value, templates)];
+  const inputs = readExpressions(step.with, templates);
+  for (const located of inputs) checkSecrets(located, reporter);
+  const labels = readExpressions(runsOn?.value, templates);
+  for (const located of labels) checkNoSecrets(located, 'runs_on', reporter);
+  return [...inputs, ...labels];
 }
 
 /** What decides whether a step runs, and how often. */
 function decisiveExpressions(
   { condition, strategy }: Step,
-  templates: TemplateReader,
+  { templates, reporter }: InputContext,
 ): readonly LocatedExpression[] {
   const parts = [
     ...(strategy?.dimensions.values() ?? []),
     ...[strategy?.include, strategy?.exclude].filter((part) => part !== undefined),
   ];
   const located = parts.flatMap(({ value }) => readExpressions(value, templates));
-  return condition?.expression === undefined ? located : [...located, condition.expression];
+  for (const each of located) checkNoSecrets(each, 'strategy', reporter);
+  if (condition?.expression === undefined) return located;
+  checkNoSecrets(condition.expression, 'if', reporter);
+  return [...located, condition.expression];
 }
 
 function readExpressions(

@@ -29,6 +29,7 @@ export function contextSchema(context: Omit<InputContext, 'contexts'>): ValueSch
     ),
     env: schemaOfValue(env),
     run: RUN,
+    secrets: { type: 'object', additionalProperties: { type: 'string' } },
     // A step may take its types from another one.
     steps: closed(
       lazily(steps, (step): ValueSchema => resultsSchema(step, { ...context, contexts })),

@@ -36,6 +36,7 @@ export const RULES = {
     summary:
       'A schedule has a cron text, a timezone and an overlap policy that Temporal takes. A hint says how to create it: a submission runs once.',
   },
+  secret: error('A secret stands by itself in a `with`, and nowhere that would keep its value.'),
   'unknown-key': error('Every key is one that is read: nothing that a person writes is ignored.'),
   unreachable: hint('Every step is started by some run: none waits for one that never runs.'),
   'unused-param': hint('Every param is read by an expression.'),

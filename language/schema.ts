@@ -30,6 +30,7 @@ export interface ValueSchema {
   readonly format?: string;
   readonly artifact?: readonly ArtifactType[];
   readonly notBuilt?: string;
+  readonly credential?: boolean;
   readonly hint?: string;
   readonly itemOf?: string;
   readonly pathIn?: string;
@@ -143,6 +144,7 @@ export function describeSchema(schema: ValueSchema): string {
   const branches = branchesOf(schema);
   if (branches !== undefined) return describeSchemas(branches);
   if (schema.artifact !== undefined) return schema.artifact.map(withArticle).join(' or ');
+  if (schema.credential === true) return 'a secret';
   if (schema.enum !== undefined) {
     const values = schema.enum.map(plainText);
     return values.length === 1 ? values.join('') : `one of ${values.join(', ')}`;

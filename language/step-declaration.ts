@@ -18,6 +18,8 @@ export interface SchemaFacts {
   readonly artifact?: readonly ArtifactType[];
   /** Part of the contract, but its behaviour is not built yet: using it is a diagnostic. */
   readonly notBuilt?: string;
+  /** Only a secret can give the value, and results do not depend on it: it is in no fingerprint. */
+  readonly credential?: boolean;
   /** Accepted, and worth a hint that continues the key's name: `is an older name; write ...`. */
   readonly hint?: string;
   /** An output whose value is one of the list that this input holds, and has its type. */
@@ -37,6 +39,18 @@ export function artifact(...types: readonly ArtifactType[]): z.ZodType<ArtifactD
   schemaFacts.add(schema, { artifact: types });
   // The pattern is that of the type.
   return schema as unknown as z.ZodType<ArtifactDigest>;
+}
+
+/**
+ * An input for who is asked to let the step in: only `${{ secrets.NAME }}`, also inside longer text,
+ * can give it. A step's result is taken not to depend on it.
+ *
+ * @param example name of a secret, for messages
+ */
+export function credential(example: string): z.ZodString {
+  const schema = z.string().min(1);
+  schemaFacts.add(schema, { credential: true, example: `\${{ secrets.${example} }}` });
+  return schema;
 }
 
 /** A key of the contract whose behaviour is not built yet: refused, never accepted and ignored. */

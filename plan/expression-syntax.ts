@@ -10,9 +10,7 @@ import {
 } from './expression-references.ts';
 
 /** What `${{ }}` may read. */
-export const CONTEXTS = ['params', 'steps', 'matrix', 'env', 'run'] as const;
-/** Part of the language, not built yet. */
-export const CONTEXTS_NOT_BUILT = ['secrets'] as const;
+export const CONTEXTS = ['params', 'steps', 'matrix', 'env', 'run', 'secrets'] as const;
 /** GitHub's functions, by the names that documents use. */
 export const FUNCTIONS = [
   'case',
@@ -148,9 +146,8 @@ function parseTree(text: string, lines: readonly number[]): Expr {
         token.value = token.lexeme.slice(1, -1).replaceAll("''", "'");
       }
     }
-    const contexts = [...CONTEXTS, ...CONTEXTS_NOT_BUILT];
     const statuses = STATUS_FUNCTIONS.map((name) => ({ name, minArgs: 0, maxArgs: 0 }));
-    return new Parser(tokens, contexts, statuses).parse();
+    return new Parser(tokens, [...CONTEXTS], statuses).parse();
   } catch (error) {
     throw syntaxError(text, lines, error);
   }

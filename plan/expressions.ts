@@ -1,12 +1,7 @@
 import { Evaluator } from '@actions/expressions';
 import type { data } from '@actions/expressions';
 import { fromExpressionData, isTruthy, toExpressionData } from './expression-data.ts';
-import {
-  CONTEXTS_NOT_BUILT,
-  ExpressionError,
-  parseExpression,
-  templateSegments,
-} from './expression-syntax.ts';
+import { ExpressionError, parseExpression, templateSegments } from './expression-syntax.ts';
 import type { Reference } from './expression-references.ts';
 import type { Expression } from './expression-syntax.ts';
 import type { JsonObject, JsonValue } from './json.ts';
@@ -69,7 +64,7 @@ export function references(template: Template): readonly Reference[] {
  * becomes the value with its type; inside longer text a value is put in as text (null as nothing).
  *
  * @param contexts `{ params, steps, env, run }`; a property that is not there reads null
- * @throws ExpressionError naming the expression, when it cannot be evaluated
+ * @throws ExpressionError naming the expression, when it cannot be evaluated, or reads a secret
  */
 export function evaluateTemplate(template: Template, contexts: JsonObject): JsonValue {
   if (typeof template === 'string') return evaluateText(template, contexts);
@@ -122,7 +117,16 @@ function evaluateText(text: string, contexts: JsonObject): JsonValue {
   if (segments.length === 1 && only?.kind === 'expression') {
     return evaluateExpression(parseSegment(only, text), contexts);
   }
-  return segments
+  return evaluateAsText(text, contexts);
+}
+
+/**
+ * A text with the values of its expressions in it, also where it is one expression and no more.
+ *
+ * @throws ExpressionError as `evaluateTemplate`
+ */
+export function evaluateAsText(text: string, contexts: JsonObject): string {
+  return templateSegments(text)
     .map((segment) => {
       if (segment.kind === 'text') return segment.text;
       const expression = parseSegment(segment, text);
@@ -157,10 +161,9 @@ function evaluate(
   status?: ConditionStatus,
 ): ExpressionData {
   return guarded(expression, () => {
-    const notBuilt = expression.references.find(({ context }) =>
-      CONTEXTS_NOT_BUILT.some((name) => name === context),
-    );
-    if (notBuilt !== undefined) throw new Error(`'${notBuilt.context}' is not built yet`);
+    if (expression.references.some(({ context }) => context === 'secrets')) {
+      throw new Error('only the worker that runs a step knows secrets');
+    }
     const all = { params: {}, steps: {}, env: {}, run: {}, ...contexts };
     // A JSON object is always converted to a dictionary.
     const dictionary = toExpressionData(all) as data.Dictionary;

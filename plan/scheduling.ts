@@ -2,6 +2,7 @@ import { evaluateCondition, evaluateTemplate, stepResult } from './expressions.t
 import type { JsonObject } from './json.ts';
 import { isFailing } from './matrix.ts';
 import type { Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
+import { evaluateInputs, type SecretInput } from './secret-inputs.ts';
 import { dependentsOf, hasEnded, hasSucceeded, stepState } from './run-state.ts';
 
 /** What a ready step does next. */
@@ -85,8 +86,10 @@ export interface StepRequest {
   readonly revision: number;
   /** @see PlanStep.source */
   readonly source?: string;
-  /** Evaluated `with`, defaults not yet filled in. */
+  /** Evaluated `with`, defaults not yet filled in, with a stand-in for each text in `secrets`. */
   readonly inputs: JsonObject;
+  /** What only the worker that runs the step can put in. */
+  readonly secrets?: readonly SecretInput[];
   /** Evaluated `runs_on`. */
   readonly label: string;
   /** Do not look in the cache. */
@@ -95,7 +98,7 @@ export interface StepRequest {
 
 /** @throws Error when an expression cannot be evaluated, or `runs_on` gives no worker label */
 export function stepRequest(step: PlanStep, contexts: JsonObject, force: boolean): StepRequest {
-  const inputs = evaluateTemplate(step.with, contexts) as JsonObject;
+  const { inputs, secrets } = evaluateInputs(step.with, contexts);
   const label = evaluateTemplate(step.runsOn, contexts);
   if (typeof label !== 'string' || !/^[A-Za-z0-9_.-]+$/.test(label)) {
     throw new Error(
@@ -104,7 +107,7 @@ export function stepRequest(step: PlanStep, contexts: JsonObject, force: boolean
   }
   const { id: stepId, kind, version, revision, source } = step;
   const known = { stepId, kind, version, revision, ...(source !== undefined && { source }) };
-  return { ...known, inputs, label, force };
+  return { ...known, inputs, ...(secrets.length > 0 && { secrets }), label, force };
 }
 
 /** Steps that a submission asks to run again whatever the cache holds. */

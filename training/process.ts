@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
+import { SECRET_VARIABLE } from '../plan/secret-inputs.ts';
 import type { ChildMessage, Job, JobEvent, JobResult, ParentMessage } from './jobs.ts';
 
 export type { EvaluateJob, Job, JobEvent, JobResult, TrainJob } from './jobs.ts';
@@ -45,9 +46,14 @@ export async function runJob<J extends Job>(
 }
 
 function forkChild(): ChildProcess {
+  // Secrets are for the step's code in this process: a training needs none.
+  const variables = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith(SECRET_VARIABLE),
+  );
   const loader = createRequire(import.meta.url).resolve('tsx');
   return fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [], {
     execArgv: ['--import', pathToFileURL(loader).href],
+    env: Object.fromEntries(variables),
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
   });

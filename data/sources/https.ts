@@ -10,18 +10,25 @@ import type {
 } from './source.ts';
 import { wantedFiles } from './source.ts';
 import { receive, Watchdog } from './transfer.ts';
-import { connectionFailure, incomplete, refusal } from './upstream-failure.ts';
+import { connectionFailure, incomplete, refusal, type Remedies } from './upstream-failure.ts';
 
 const MAXIMUM_REDIRECTS = 10;
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-const REMEDIES = {
-  unauthorized: 'https: sources are fetched without credentials: use a URL that needs none',
-  notFound: 'check the URL',
-};
+
+function remedies({ token }: SourceOptions): Remedies {
+  return {
+    unauthorized:
+      token === undefined
+        ? 'give token, or use a URL that needs none'
+        : 'the given token may not read it: check the URL, and the rights of the token',
+    notFound: 'check the URL',
+  };
+}
 
 /**
  * `https://...`: one file of a web server (`http://` only of this machine). The revision is its
- * ETag, else its Last-Modified date, else a digest of the content.
+ * ETag, else its Last-Modified date, else a digest of the content. A token is shown to this server
+ * alone, as `Authorization: Bearer`, and to none that it redirects to.
  */
 export function httpsSource(source: string): SourceDriver {
   const url = parseUrl(source);
@@ -85,12 +92,12 @@ async function resolveRevision(
 ): Promise<string> {
   const watchdog = new Watchdog(file.display, options);
   return watchdog.run(async () => {
-    const head = await request(url, file, 'HEAD', watchdog);
+    const head = await request(url, file, 'HEAD', watchdog, options.token);
     const named = head.ok ? revisionInHeaders(head) : undefined;
     if (named !== undefined) return named;
     // Some servers refuse HEAD; and without a name for the content only its digest is left.
-    const response = await request(url, file, 'GET', watchdog);
-    if (!response.ok) throw refusal(file.display, response, REMEDIES);
+    const response = await request(url, file, 'GET', watchdog, options.token);
+    if (!response.ok) throw refusal(file.display, response, remedies(options));
     const name = revisionInHeaders(response);
     if (name !== undefined) {
       await response.body?.cancel();
@@ -111,8 +118,8 @@ async function fetchFile(
   if (wantedFiles(file.display, [file], options.files).length === 0) return [];
   const watchdog = new Watchdog(file.display, options);
   return watchdog.run(async () => {
-    const response = await request(url, file, 'GET', watchdog);
-    if (!response.ok) throw refusal(file.display, response, REMEDIES);
+    const response = await request(url, file, 'GET', watchdog, options.token);
+    if (!response.ok) throw refusal(file.display, response, remedies(options));
     const named = revisionInHeaders(response);
     if (!revision.startsWith('sha256:') && named !== revision) {
       await response.body?.cancel();
@@ -131,21 +138,24 @@ async function fetchFile(
   });
 }
 
-/** Follows redirects itself, so that none of them leads from https to http. */
+/** Follows redirects itself: none of them leads from https to http, or a token to another server. */
 async function request(
   url: URL,
   file: SourceFile,
   method: 'GET' | 'HEAD',
   watchdog: Watchdog,
+  token: string | undefined,
 ): Promise<Response> {
   let at = url;
+  let shown = token;
   for (let redirects = 0; redirects <= MAXIMUM_REDIRECTS; redirects++) {
-    const response = await send(at, file, method, watchdog);
+    const response = await send(at, file, method, watchdog, shown);
     watchdog.touch();
     const location = response.headers.get('location');
     if (!REDIRECTS.has(response.status) || location === null) return response;
     await response.body?.cancel();
     const next = new URL(location, at);
+    if (next.origin !== at.origin) shown = undefined;
     at = checkScheme(next, `${next.origin}${next.pathname}, where ${file.display} leads,`);
   }
   throw new Failure(
@@ -159,6 +169,7 @@ async function send(
   file: SourceFile,
   method: string,
   watchdog: Watchdog,
+  token: string | undefined,
 ): Promise<Response> {
   try {
     return await fetch(url, {
@@ -166,7 +177,11 @@ async function send(
       redirect: 'manual',
       signal: watchdog.signal,
       // Without compression the ETag and the length are those of the file itself.
-      headers: { 'accept-encoding': 'identity', 'user-agent': 'retune' },
+      headers: {
+        'accept-encoding': 'identity',
+        'user-agent': 'retune',
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
     });
   } catch (error) {
     throw connectionFailure(file.display, error);

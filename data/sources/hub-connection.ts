@@ -1,6 +1,6 @@
 import { Failure } from '../../plan/failures.ts';
 import type { HubLocation } from './hub-source.ts';
-import type { Environment } from './source.ts';
+import type { Environment, SourceOptions } from './source.ts';
 import type { Watchdog } from './transfer.ts';
 import { connectionFailure, refusal } from './upstream-failure.ts';
 
@@ -21,22 +21,26 @@ export interface HubConnection {
 
 /**
  * A way to the Hub on which refusals and broken connections become typed failures.
- * @throws InvalidInput when HF_ENDPOINT is no URL or HF_TOKEN no token
+ * @throws InvalidInput when HF_ENDPOINT is no URL or the token none
  */
 export function hubConnection(
   location: HubLocation,
   what: string,
-  env: Environment,
+  { env, token }: Pick<SourceOptions, 'env' | 'token'>,
   watchdog: Watchdog,
 ): HubConnection {
   const hubUrl = endpoint(env);
-  const accessToken = token(env);
+  const tokenName = token === undefined ? 'HF_TOKEN' : 'the given token';
+  const accessToken = checkToken(token ?? env['HF_TOKEN'], tokenName);
   let failure: Failure | undefined;
   const watchedFetch: typeof fetch = async (input, init) => {
     try {
       const response = await fetch(input, { ...init, signal: watchdog.signal });
       watchdog.touch();
-      await refuse(response, what, { location, hubUrl, hasToken: accessToken !== undefined });
+      await refuse(response, what, {
+        ...{ location, hubUrl },
+        ...(accessToken !== undefined && { tokenName }),
+      });
       return response;
     } catch (error) {
       const failed = connectionFailure(what, error);
@@ -61,13 +65,12 @@ function endpoint(env: Environment): string {
   return written.replace(/\/+$/, '');
 }
 
-function token(env: Environment): string | undefined {
-  const written = env['HF_TOKEN'];
+function checkToken(written: string | undefined, name: string): string | undefined {
   if (written === undefined || written === '') return undefined;
   if (!written.startsWith('hf_')) {
     throw new Failure(
       'InvalidInput',
-      'HF_TOKEN does not look like a token: expected hf_ and letters, as made at ' +
+      `${name} does not look like a token: expected hf_ and letters, as made at ` +
         `${DEFAULT_ENDPOINT}/settings/tokens`,
     );
   }
@@ -77,7 +80,8 @@ function token(env: Environment): string | undefined {
 interface Access {
   readonly location: HubLocation;
   readonly hubUrl: string;
-  readonly hasToken: boolean;
+  /** Of the token that was shown, if any was. */
+  readonly tokenName?: string;
 }
 
 async function refuse(response: Response, what: string, access: Access): Promise<void> {
@@ -95,24 +99,24 @@ async function refuse(response: Response, what: string, access: Access): Promise
   );
 }
 
-function unauthorizedRemedy(code: string, { location, hubUrl, hasToken }: Access): string {
+function unauthorizedRemedy(code: string, { location, hubUrl, tokenName }: Access): string {
   const page = `${hubUrl}/${location.use === 'dataset' ? 'datasets/' : ''}${location.repository}`;
   const setToken = `set HF_TOKEN where the worker runs, to a token made at ${hubUrl}/settings/tokens`;
   if (code === 'GatedRepo') {
-    return hasToken
-      ? `accept its conditions at ${page} with the account that HF_TOKEN belongs to`
+    return tokenName !== undefined
+      ? `accept its conditions at ${page} with the account that ${tokenName} belongs to`
       : `accept its conditions at ${page}, then ${setToken}`;
   }
-  return hasToken
-    ? 'it does not exist, or HF_TOKEN may not read it: check the name, and the rights of the token'
+  return tokenName !== undefined
+    ? `it does not exist, or ${tokenName} may not read it: check the name, and the rights of the token`
     : `it does not exist, or is private: check the name, or ${setToken}`;
 }
 
-function notFoundRemedy(code: string, { location, hubUrl, hasToken }: Access): string {
+function notFoundRemedy(code: string, { location, hubUrl, tokenName }: Access): string {
   if (code === 'RevisionNotFound') {
     return `the repository has no branch, tag or commit "${location.revision}"`;
   }
-  return hasToken
+  return tokenName !== undefined
     ? `check the name at ${hubUrl}`
     : `check the name at ${hubUrl}, or set HF_TOKEN where the worker runs if it is private`;
 }

@@ -45,7 +45,7 @@ interface HubFile extends SourceFile {
 
 /**
  * `hf://datasets/OWNER/NAME[@REV][/PATH]` and `hf://OWNER/NAME[@REV][/PATH]`: a repository, or a part of
- * one, of the Hugging Face Hub at $HF_ENDPOINT, with $HF_TOKEN when set. The revision is the commit that REV (default
+ * one, of the Hugging Face Hub at $HF_ENDPOINT, with a token, else with $HF_TOKEN when set. The revision is the commit that REV (default
  * `main`) names. Every file's digest is checked.
  */
 export function hubSource(source: string, use: SourceUse): SourceDriver {
@@ -184,7 +184,7 @@ async function connected<T>(
   requests: (hub: HubConnection, watchdog: Watchdog) => Promise<T>,
 ): Promise<T> {
   const watchdog = new Watchdog(what, options);
-  const hub = hubConnection(location, what, options.env, watchdog);
+  const hub = hubConnection(location, what, options, watchdog);
   return watchdog.run(async () => {
     try {
       return await requests(hub, watchdog);

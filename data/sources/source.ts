@@ -42,6 +42,8 @@ export interface FetchProgress {
 export interface SourceOptions {
   /** RETUNE_DATA_ROOT, HF_ENDPOINT, HF_TOKEN. */
   readonly env: Environment;
+  /** Shown to the Hub in place of HF_TOKEN, and to the server of an https: source. */
+  readonly token?: string;
   readonly signal?: AbortSignal;
   /** How long a server may send nothing before it counts as unavailable. Default 60 s. */
   readonly stallTimeoutMs?: number;

@@ -27,7 +27,7 @@ export async function resolveSource(
   use: SourceUse,
   options: SourceOptions,
 ): Promise<ResolvedSource> {
-  const driver = await driverOf(source, use);
+  const driver = await driverOf(source, use, options);
   return { source, revision: await driver.resolve(options) };
 }
 
@@ -40,7 +40,7 @@ export async function listSource(
   use: SourceUse,
   options: SourceOptions,
 ): Promise<readonly SourceFile[]> {
-  const driver = await driverOf(resolved.source, use);
+  const driver = await driverOf(resolved.source, use, options);
   return driver.list(resolved.revision, options);
 }
 
@@ -53,14 +53,19 @@ export async function fetchSource(
   use: SourceUse,
   options: FetchOptions,
 ): Promise<readonly FetchedFile[]> {
-  const driver = await driverOf(resolved.source, use);
+  const driver = await driverOf(resolved.source, use, options);
   return driver.fetch(resolved.revision, options);
 }
 
-async function driverOf(source: string, use: SourceUse): Promise<SourceDriver> {
+async function driverOf(
+  source: string,
+  use: SourceUse,
+  { token }: SourceOptions,
+): Promise<SourceDriver> {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(source)?.[1]?.toLowerCase();
   switch (scheme) {
     case 'file':
+      if (token !== undefined) throw useless(source);
       return localSource(source);
     case 'http':
     case 'https':
@@ -75,6 +80,10 @@ async function driverOf(source: string, use: SourceUse): Promise<SourceDriver> {
     default:
       throw unknown(source, EXPECTED[use]);
   }
+}
+
+function useless(source: string): Failure {
+  return new Failure('InvalidInput', `"${source}" is read without a token: remove token`);
 }
 
 function unknown(source: string, why: string): Failure {

@@ -1,4 +1,3 @@
-import { CONTEXTS_NOT_BUILT } from '../../plan/expression-syntax.ts';
 import type { Reference } from '../../plan/expressions.ts';
 import { kindName } from '../catalog.ts';
 import { itemSchema, referenceType } from '../context-schema.ts';
@@ -17,7 +16,6 @@ import type { InputContext, StepInputs } from '../step-inputs.ts';
 import type { Range } from '../source-text.ts';
 import { closest, oneOf, suggestion } from '../suggestion.ts';
 import type { LocatedExpression } from '../template.ts';
-import { reportNotBuilt } from './not-built.ts';
 
 /** Rule `reference`: `needs` names steps of this file. */
 export function checkNeeds(needs: readonly Need[], pipeline: Pipeline, reporter: Reporter): void {
@@ -37,10 +35,6 @@ export function checkReferences(
   checkComparisons({ expression, rangeOf }, contexts, reporter);
   for (const reference of expression.references) {
     const range = rangeOf(reference);
-    if (CONTEXTS_NOT_BUILT.some((context) => context === reference.context)) {
-      reportNotBuilt(reference.context, range, reporter);
-      continue;
-    }
     if (reference.context === 'matrix' && contexts.properties?.['matrix'] === undefined) {
       const message =
         "'matrix' can be read only in the 'with' and 'runs_on' of a step that has a 'strategy'";
@@ -55,7 +49,8 @@ export function checkReferences(
       continue;
     }
     const type = referenceType(contexts, reference);
-    if (type.ok) continue;
+    const isNameless = reference.context === 'secrets' && first?.kind !== 'name'; // rule `secret`
+    if (type.ok || isNameless) continue;
     const segment = reference.path[type.at];
     const place: Range = segment === undefined ? range : rangeOf(segment);
     reporter.error('reference', place, problemOf(reference, type.at, type.owner, pipeline));

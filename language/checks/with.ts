@@ -26,6 +26,7 @@ import { closest, suggestion } from '../suggestion.ts';
 import { inputName, kindsThatMake, wireRemedy, wiresFor } from '../wiring.ts';
 import { checkResultPaths } from './reference.ts';
 import { reportNotBuilt } from './not-built.ts';
+import { checkCredential } from './secret.ts';
 import { checkWire } from './wire.ts';
 
 /**
@@ -172,6 +173,8 @@ function invalidMessage(
 
 /** What people write for a value of another type. */
 function remedyFor(found: unknown, schemas: readonly ValueSchema[]): string {
+  const secret = schemas.find(({ credential }) => credential === true);
+  if (secret !== undefined) return `; write "${secret.example ?? ''}"`;
   const types = schemas
     .flatMap(({ type, anyOf = [] }) => [type, ...anyOf.map((at) => at.type)])
     .flat();
@@ -217,6 +220,10 @@ function reportMarkedInputs(
       for (const { hint } of schemas) {
         if (hint !== undefined)
           context.reporter.hint('with', range, `${quote(inputName(inner))} ${hint}`);
+      }
+      if (value.kind === 'scalar') {
+        const { templates, reporter } = context;
+        checkCredential(inputName(inner), value, schemas, templates, reporter);
       }
       reportMarkedInputs(value, inner, schema, context);
     }

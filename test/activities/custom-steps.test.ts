@@ -7,6 +7,7 @@ import { StepSource } from '../../activities/custom/step-source.ts';
 import { artifact, defineStep, Failure, z } from '../../activities/custom/steps.ts';
 import type { CustomStep, DatasetRow, DatasetShape } from '../../activities/custom/steps.ts';
 import { downloadDataset } from '../../activities/download-dataset.ts';
+import { catalog, type AnyStep } from '../../activities/catalog.ts';
 import { fingerprint } from '../../activities/fingerprint.ts';
 import type { JsonObject, JsonValue } from '../../plan/json.ts';
 import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
@@ -63,12 +64,13 @@ describe('the digest of a source', () => {
   });
 
   test('is part of the fingerprint, which is as it was for kinds without one', () => {
+    const subset = catalog.find(({ kind }) => kind === 'subset') as AnyStep;
     const parts = { kind: 'subset', version: 1, revision: 2, inputs: { skip: 0 } };
-    expect(fingerprint(parts)).toBe(
+    expect(fingerprint(subset, parts)).toBe(
       'd07a716e8a362ec770a3db7845f93bc4aa81f79304a4744d05385b3002237100',
     );
-    const fingerprints = ['a', 'b'].map((source) => fingerprint({ ...parts, source }));
-    expect(new Set([fingerprint(parts), ...fingerprints]).size).toBe(3);
+    const fingerprints = ['a', 'b'].map((source) => fingerprint(subset, { ...parts, source }));
+    expect(new Set([fingerprint(subset, parts), ...fingerprints]).size).toBe(3);
   });
 });
 

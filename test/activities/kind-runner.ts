@@ -14,15 +14,18 @@ export class KindRunner {
   /** What `file:` sources are relative to. */
   readonly dataRoot: string;
   readonly notes: string[] = [];
+  readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(store: Store, dataRoot: string) {
+  private constructor(store: Store, dataRoot: string, env: Readonly<Record<string, string>>) {
     this.store = store;
     this.dataRoot = dataRoot;
+    this.#env = env;
   }
 
-  static async open(): Promise<KindRunner> {
+  /** @param env variables beside RETUNE_DATA_ROOT */
+  static async open(env: Readonly<Record<string, string>> = {}): Promise<KindRunner> {
     const folder = await temporaryFolder();
-    return new KindRunner(await openStore(`file:${join(folder, 'store')}`), folder);
+    return new KindRunner(await openStore(`file:${join(folder, 'store')}`), folder, env);
   }
 
   /** The outputs of a step of this kind with these inputs. @throws what the step fails with */
@@ -30,7 +33,7 @@ export class KindRunner {
     const parsed = parseInputs(step, inputs);
     const context: StepContext = {
       store: this.store,
-      env: { RETUNE_DATA_ROOT: this.dataRoot },
+      env: { ...this.#env, RETUNE_DATA_ROOT: this.dataRoot },
       signal: new AbortController().signal,
       run: { workflowId: 'run', executionRunId: 'execution', stepId: step.kind },
       fingerprint: step.kind,

@@ -26,7 +26,7 @@ function register(id: string, devices: readonly string[], seenAt = Date.now()): 
 }
 
 async function resolved(given: JsonObject = AUTO): Promise<unknown> {
-  return (await resolveDevice(store, step, parseInputs(step, given), 'gpu'))['device'];
+  return (await resolveDevice(store, step, parseInputs(step, given), { label: 'gpu' }))['device'];
 }
 
 test('auto is cuda when every worker of the label has it', async () => {
@@ -70,11 +70,11 @@ test.each(['cpu', 'cuda'])(
     const inputs = parseInputs(step, { ...AUTO, device });
     const input = {
       ...{ kind, version, revision, inputs: AUTO, stepId: 'tune', force: false },
-      fingerprint: fingerprint({ kind, version, revision, inputs }),
+      fingerprint: fingerprint(step, { kind, version, revision, inputs }),
       run: { workflowId: 'run', executionRunId: 'execution' },
       retry: { maxAttempts: 1, backoffMs: 1, maxBackoffMs: 1 },
     };
-    expect(settledInputs(step, input)).toEqual(inputs);
+    expect(settledInputs(step, input, AUTO)).toEqual(inputs);
   },
 );
 

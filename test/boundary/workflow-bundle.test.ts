@@ -15,6 +15,7 @@ const OWN_MODULES = [
   'plan/names.ts',
   'plan/run-state.ts',
   'plan/scheduling.ts',
+  'plan/secret-inputs.ts',
   'workflows/activity-proxies.ts',
   'workflows/details.ts',
   'workflows/failures.ts',

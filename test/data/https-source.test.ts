@@ -5,6 +5,7 @@ import { expect } from 'vitest';
 import { fetchSource, resolveSource } from '../../data/sources/sources.ts';
 import { startFileServer } from '../servers/file-server.ts';
 import type { FileServer, Handler } from '../servers/file-server.ts';
+import { cleanUp } from '../setup/cleanup.ts';
 import { storeTest } from './temporary-store.ts';
 
 const BODY = 'text,label\nhéllo 🙂,1\n';
@@ -116,6 +117,50 @@ serverTest('refuses a redirect off https', async ({ server }) => {
   });
 });
 
+serverTest('shows a token to the server of the source alone', async ({ server, target }) => {
+  const other = await startFileServer();
+  cleanUp(() => other.close());
+  const shown: (readonly [string, string | undefined])[] = [];
+  const seen = (at: string, handler: Handler): Handler => {
+    return (request, response) => {
+      shown.push([at, request.headers.authorization]);
+      handler(request, response);
+    };
+  };
+  const to = (location: string): Handler => {
+    return (_, response) => response.writeHead(302, { location }).end();
+  };
+  server.on('/a.csv', seen('source', to('/moved.csv')));
+  server.on('/moved.csv', seen('its server', to(`${other.url}/b.csv`)));
+  other.on('/b.csv', seen('another', to(`${server.url}/c.csv`)));
+  server.on('/c.csv', seen('its server again', serve({ etag: '"v1"' })));
+  const options = { env: {}, token: 'abc def' };
+  const resolved = await resolveSource(`${server.url}/a.csv`, 'dataset', options);
+  await fetchSource(resolved, 'dataset', { ...options, directory: target });
+  const one = [
+    ['source', 'Bearer abc def'],
+    ['its server', 'Bearer abc def'],
+    ['another', undefined],
+    ['its server again', undefined],
+  ];
+  expect(shown).toEqual([...one, ...one]);
+});
+
+serverTest('says that a token was not enough', async ({ server }) => {
+  server.on('/a.csv', (_, response) => response.writeHead(403).end());
+  const options = { env: {}, token: 'abc' };
+  await expect(resolveSource(`${server.url}/a.csv`, 'dataset', options)).rejects.toMatchObject({
+    type: 'Unauthorized',
+    message:
+      `${server.url}/a.csv: the server answered 403 Forbidden; the given token may not read it: ` +
+      'check the URL, and the rights of the token',
+  });
+  await expect(resolveSource('file:a.csv', 'dataset', options)).rejects.toMatchObject({
+    type: 'InvalidInput',
+    message: '"file:a.csv" is read without a token: remove token',
+  });
+});
+
 serverTest('gives up on redirects without end', async ({ server }) => {
   server.on('/a.csv', (_, response) => response.writeHead(302, { location: '/a.csv' }).end());
   await expect(resolveSource(`${server.url}/a.csv`, 'dataset', { env: {} })).rejects.toMatchObject({
@@ -158,16 +203,14 @@ const REFUSALS: readonly (readonly [
     401,
     {},
     'Unauthorized',
-    'the server answered 401 Unauthorized; https: sources are fetched without credentials: use a ' +
-      'URL that needs none',
+    'the server answered 401 Unauthorized; give token, or use a URL that needs none',
     undefined,
   ],
   [
     403,
     {},
     'Unauthorized',
-    'the server answered 403 Forbidden; https: sources are fetched without credentials: use a ' +
-      'URL that needs none',
+    'the server answered 403 Forbidden; give token, or use a URL that needs none',
     undefined,
   ],
   [404, {}, 'NotFound', 'the server answered 404 Not Found; check the URL', undefined],

@@ -347,6 +347,29 @@ test.each(MALFORMED)('refuses %s as a %s', async (source, use, message) => {
   });
 });
 
+hubTest('shows a given token in place of HF_TOKEN', async ({ hub }) => {
+  const env = { HF_ENDPOINT: hub.url, HF_TOKEN: 'hf_other' };
+  const resolve = (token: string): Promise<unknown> =>
+    resolveSource('hf://datasets/acme/secret', 'dataset', { env, token });
+  expect(await resolve(hub.token)).toMatchObject({ revision: hub.head('acme/secret') });
+  hub.intercept((_, response) => {
+    response.writeHead(403).end();
+    return true;
+  });
+  await expect(resolve('hf_wrong')).rejects.toMatchObject({
+    type: 'Unauthorized',
+    message:
+      'hf://datasets/acme/secret: the server answered 403 Forbidden; it does not exist, or the ' +
+      'given token may not read it: check the name, and the rights of the token',
+  });
+  await expect(resolve('secret')).rejects.toMatchObject({
+    type: 'InvalidInput',
+    message:
+      'the given token does not look like a token: expected hf_ and letters, as made at ' +
+      'https://huggingface.co/settings/tokens',
+  });
+});
+
 test('refuses an endpoint that is no URL, and a token that is none', async () => {
   const resolve = (env: Record<string, string>): Promise<unknown> =>
     resolveSource('hf://acme/gpt', 'model', { env });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Catalog } from '../../language/catalog.ts';
 import {
   artifact,
+  credential,
   defineStep,
   notBuilt,
   schemaFacts,
@@ -187,6 +188,8 @@ export const catalog: Catalog = [
         .strictObject({ from: z.int(), to: z.int() })
         .refine(({ from, to }) => from < to, { error: "expected 'from' below 'to'" })
         .optional(),
+      token: credential('HF_TOKEN').optional(),
+      login: z.strictObject({ key: credential('KEY'), user: z.string().optional() }).optional(),
     }),
     outputs: { value: z.unknown(), flag: z.boolean() },
   }),

@@ -107,7 +107,11 @@ test.each<[string, string]>([
   ['${{ params.flag OR true }}', "unexpected 'OR'; write '||'"],
   ['${{ }}', 'the expression is empty; write a value inside'],
   ['x ${{ params.rows', "'x ${{ params.rows' has '${{' without '}}'"],
-  ['${{ secrets.TOKEN }}', "cannot evaluate '${{ secrets.TOKEN }}': 'secrets' is not built yet"],
+  ['${{ matrix.x }}', "cannot evaluate '${{ matrix.x }}': 'matrix' is not built yet"],
+  [
+    '${{ secrets.TOKEN }}',
+    "cannot evaluate '${{ secrets.TOKEN }}': only the worker that runs a step knows secrets",
+  ],
   ['${{ success() }}', "cannot evaluate '${{ success() }}': success() can be used only in an if"],
   [
     'x${{ params.labels }}',

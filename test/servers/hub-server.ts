@@ -51,12 +51,12 @@ interface State {
  */
 export async function startHubServer(
   repositories: readonly HubRepository[],
-  options: { readonly pageSize?: number } = {},
+  options: { readonly pageSize?: number; readonly token?: string } = {},
 ): Promise<HubServer> {
   const state: State = {
     repositories: new Map(),
     requests: [],
-    token: 'hf_testtoken',
+    token: options.token ?? 'hf_testtoken',
     pageSize: options.pageSize ?? 1000,
     interception: undefined,
     storageUrl: '',

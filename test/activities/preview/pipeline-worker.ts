@@ -10,6 +10,7 @@ import {
   Worker,
   type WorkflowBundle,
 } from '@temporalio/worker';
+import { Redactor } from '../../../activities/redactor.ts';
 import { createActivities } from '../../../activities/activities.ts';
 import type { AnyStep } from '../../../activities/catalog.ts';
 import type { JsonObject } from '../../../plan/json.ts';
@@ -74,7 +75,8 @@ export class PipelineSite {
     // More attempts at once than a worker has.
     setMaxListeners(0, shutdown);
     const { store, env, workRoot } = this;
-    const activities = createActivities({ store, env, workRoot, shutdown, catalog });
+    const local = { workRoot, shutdown, redactor: new Redactor() };
+    const activities = createActivities({ store, env, catalog, ...local });
     const shared = {
       ...{ connection: this.#worker, namespace: this.#namespace },
       maxConcurrentActivityTaskExecutions: 8,
