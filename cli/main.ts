@@ -34,6 +34,18 @@ program
   .option('--json', 'steps and what they need, as JSON')
   .action(async (file, options) => end((await import('./commands/graph.ts')).graph(file, options)));
 program
+  .command('print')
+  .description(
+    'print a pipeline with every default filled in; exit code 1 on findings, 2 when it cannot be read',
+  )
+  .argument('<file>')
+  .option(
+    '-p, --param <name=value>',
+    'what becomes the default of a param; again for more',
+    collect,
+  )
+  .action(async (file, options) => end((await import('./commands/print.ts')).print(file, options)));
+program
   .command('run')
   .description('submit a pipeline and follow it; exit code 0 completed, 1 failed, 3 paused')
   .argument('<file>')

@@ -1,17 +1,15 @@
 import { STEP_RESULTS } from '../plan/expressions.ts';
 import type { Reference } from '../plan/expressions.ts';
 import type { JsonValue } from '../plan/json.ts';
+import { RUN_FIELDS } from './expression-declarations.ts';
 import { paramSchema } from './params.ts';
 import type { Pipeline } from './pipeline.ts';
 import { schemasUnder, type ValueSchema, valueSchema } from './schema.ts';
 import type { StepSignature } from './step-declaration.ts';
 
-const RUN: ValueSchema = closed({
-  id: { type: 'string' },
-  name: { type: 'string' },
-  attempt: { type: 'integer' },
-  scheduled_time: { type: 'string' },
-});
+const RUN: ValueSchema = closed(
+  Object.fromEntries(Object.entries(RUN_FIELDS).map(([name, { type }]) => [name, { type }])),
+);
 
 /** The types of everything that expressions of a pipeline can read. */
 export function contextSchema({ params, env, steps }: Pipeline): ValueSchema {

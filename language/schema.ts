@@ -31,6 +31,8 @@ export interface ValueSchema {
   readonly artifact?: readonly ArtifactType[];
   readonly notBuilt?: string;
   readonly hint?: string;
+  readonly replacedBy?: string;
+  readonly default?: JsonValue;
   readonly example?: string;
 }
 

@@ -20,6 +20,8 @@ export interface SchemaFacts {
   readonly notBuilt?: string;
   /** Accepted, and worth a hint that continues the key's name: `is an older name; write ...`. */
   readonly hint?: string;
+  /** The key of the same map that says it now, of an older name. */
+  readonly replacedBy?: string;
   /** Text that a person would write, for the snippets of diagnostics. */
   readonly example?: string;
 }

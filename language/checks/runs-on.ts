@@ -5,7 +5,7 @@ import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import { describeSchemas, kindsOf } from '../schema.ts';
 import { type Hole, type InputContext, resolveScalar } from '../step-inputs.ts';
 
-const LABEL = /^[A-Za-z0-9_.-]+$/;
+export const LABEL = /^[A-Za-z0-9_.-]+$/;
 const EXPECTED = 'expected the label of training workers, such as cpu';
 
 /** Rule `runs-on`: only training kinds have workers by label, and a label is part of a queue's name. */
