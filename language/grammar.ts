@@ -58,7 +58,10 @@ export const DEFAULTS = z.strictObject({
 });
 
 export const PARAM = z.strictObject({
-  type: z.enum(PARAM_TYPES).optional().describe('of its values; without it that of the default'),
+  type: z
+    .enum(PARAM_TYPES)
+    .optional()
+    .describe(`${PARAM_TYPES.join(', ')}; without it that of the default`),
   default: z.unknown().optional().describe('the value that counts when a submission gives none'),
   description: text.optional().describe('what the param is for'),
   minimum: z.number().optional().describe('least value, of an integer or a number'),
@@ -76,7 +79,7 @@ export const PARAM = z.strictObject({
 });
 
 export const STEP = z.strictObject({
-  uses: text.describe('kind of the step, and its version'),
+  uses: text.describe('kind of the step, and its version: train@1'),
   with: z
     .record(z.string(), z.unknown())
     .optional()
@@ -109,7 +112,7 @@ export const SCHEDULE = z.strictObject({
   overlap: z
     .enum(OVERLAPS)
     .optional()
-    .describe('what happens when the run before is still going on; without it skip'),
+    .describe(`when the run before is still going on: ${OVERLAPS.join(', ')}; without it skip`),
 });
 
 export const ON = z.strictObject({

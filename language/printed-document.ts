@@ -20,6 +20,8 @@ import type { JsonObject, JsonValue } from '../plan/json.ts';
 
 type Collection = YAMLMap | YAMLSeq;
 
+const MAX_ROUNDS = 8;
+
 /** A map of a document, and the collections around it, the outermost first. */
 export interface Place {
   readonly map: YAMLMap;
@@ -53,7 +55,21 @@ export class PrintedDocument {
     return { map: contents, around: [] };
   }
 
+  /**
+   * The text. What the library has written it may read with a comment or a blank line at another place,
+   * and write otherwise: it does so until nothing changes any more.
+   */
   toString(): string {
+    let text = this.#write();
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      const again = new PrintedDocument(text).#write();
+      if (again === text) break;
+      text = again;
+    }
+    return text;
+  }
+
+  #write(): string {
     return this.#document.toString({ lineWidth: 0 });
   }
 

@@ -87,7 +87,7 @@ test.each<[string, string, readonly Expected[]]>([
     'step keys',
     'name: p\nsteps:\n  a:\n    |',
     [
-      { label: 'uses', documentation: 'kind of the step, and its version' },
+      { label: 'uses', documentation: 'kind of the step, and its version: train@1' },
       { label: 'runs_on', documentation: 'label of the workers' },
       { label: 'retry' },
       { label: 'needs' },

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -102,6 +103,42 @@ test.each(cases)('$name: every comment is still there', ({ source, catalog }) =>
   for (const comment of comments) {
     expect(lines.filter((line) => line.endsWith(comment.trimEnd()))).not.toEqual([]);
   }
+});
+
+/** Comments and blank lines that someone has put anywhere, at a line's end or on lines of their own. */
+const remarks = fc.array(
+  fc.record({
+    line: fc.nat(200),
+    indent: fc.nat(10),
+    kind: fc.constantFrom('beside', 'comment', 'blank'),
+  }),
+  { minLength: 1, maxLength: 6 },
+);
+
+test('comments and blank lines wherever they are: once printed, it stays and means the same', () => {
+  let valid = 0;
+  fc.assert(
+    fc.property(fc.nat(cases.length - 1), remarks, (index, places) => {
+      const { source, catalog, params } = cases[index] as Case;
+      const lines = source.split('\n');
+      for (const [number, { line, indent, kind }] of places.entries()) {
+        const at = line % lines.length;
+        const remark = `# remark ${number}`;
+        if (kind === 'beside') lines[at] = `${lines[at]} ${remark}`;
+        else lines.splice(at, 0, kind === 'comment' ? `${' '.repeat(indent)}${remark}` : '');
+      }
+      const text = lines.join('\n');
+      if (!compile({ source: text, catalog, params }).ok) return;
+      valid += 1;
+      const once = printed(text, catalog);
+      expect(printed(once, catalog)).toBe(once);
+      expect(planOf(once, catalog, params)).toEqual(planOf(text, catalog, params));
+      const kept = [...text.matchAll(/# remark \d/g)].map(([remark]) => remark);
+      for (const remark of kept) expect(once).toContain(remark);
+    }),
+    { numRuns: 120, seed: 5 },
+  );
+  expect(valid).toBeGreaterThan(60);
 });
 
 const SMALL = `# A small one.
