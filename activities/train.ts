@@ -9,15 +9,23 @@ import { PROBLEM_TYPES } from '../training/models/problem-types.ts';
 import type { StepContext } from './step-context.ts';
 import { trainRules } from './train-rules.ts';
 
-for (const { schema, hint } of Object.values(OLDER_NAMES)) {
-  schemaFacts.add(schema, { hint: `is an older name; ${hint}` });
+for (const { schema, hint, now } of Object.values(OLDER_NAMES)) {
+  schemaFacts.add(schema, { hint: `is an older name; ${hint}`, replacedBy: now });
 }
 
 const divergenceSchema = z.union([
   z.literal('off'),
   z.strictObject({
-    factor: z.number().gt(1).default(DEFAULT_DIVERGENCE.factor),
-    patience: z.int().min(1).default(DEFAULT_DIVERGENCE.patience),
+    factor: z
+      .number()
+      .gt(1)
+      .default(DEFAULT_DIVERGENCE.factor)
+      .describe("times the loss's level above which it has blown up"),
+    patience: z
+      .int()
+      .min(1)
+      .default(DEFAULT_DIVERGENCE.patience)
+      .describe('optimizer steps in a row above it'),
   }),
 ]);
 

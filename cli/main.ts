@@ -39,6 +39,19 @@ program
   .option('--json', 'steps and what they need, as JSON')
   .action(async (file, options) => end((await import('./commands/graph.ts')).graph(file, options)));
 program
+  .command('print')
+  .description(
+    'print a pipeline with every default filled in; exit code 1 on findings, 2 when it cannot be read',
+  )
+  .argument('<file>')
+  .option(
+    '-p, --param <name=value>',
+    'what becomes the default of a param; again for more',
+    collect,
+  )
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
+  .action(async (file, options) => end((await import('./commands/print.ts')).print(file, options)));
+program
   .command('kinds')
   .description('list the step kinds, or one of them with its inputs and outputs')
   .argument('[kind]', 'such as subset, or subset@1')

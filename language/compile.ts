@@ -13,6 +13,7 @@ import { checkUnreachable } from './checks/unreachable.ts';
 import { checkUnusedParams } from './checks/unused-param.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
+import { DEFAULT_MAX_PARALLEL, DEFAULT_RUNS_ON } from './defaults.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { checkKnownCondition } from './known-values.ts';
 import type { Located } from './located.ts';
@@ -52,7 +53,7 @@ export type Compilation =
  * it. What a person wrote never makes it throw.
  */
 export function compile(options: CheckOptions): Compilation {
-  return compiled(options, true);
+  return withoutPipeline(compiled(options, true));
 }
 
 /** Everything that is wrong with a file, and hints; params without a default need no value. */
@@ -63,15 +64,30 @@ export function check(options: CheckOptions): readonly Diagnostic[] {
 
 /** As `compile`, of a file alone: the plan lacks the values of params without a default. */
 export function draft(options: CheckOptions): Compilation {
+  return withoutPipeline(draftWithPipeline(options));
+}
+
+/** As `draft`, with what the file says in its own order and places. */
+export function draftWithPipeline(options: CheckOptions): CompilationWithPipeline {
   return compiled(options, false);
 }
 
-function compiled(options: CheckOptions, isSubmission: boolean): Compilation {
+type CompilationWithPipeline =
+  | (Extract<Compilation, { ok: true }> & { readonly pipeline: Pipeline })
+  | Extract<Compilation, { ok: false }>;
+
+function withoutPipeline(compilation: CompilationWithPipeline): Compilation {
+  if (!compilation.ok) return compilation;
+  const { pipeline: _, ...rest } = compilation;
+  return rest;
+}
+
+function compiled(options: CheckOptions, isSubmission: boolean): CompilationWithPipeline {
   const { reporter, pipeline, graph } = analyse(options, isSubmission);
   if (pipeline !== undefined && !reporter.hasErrors) {
     const plan = planOf(pipeline, graph);
     checkPlanSize(plan, options.params, reporter);
-    if (!reporter.hasErrors) return { ok: true, plan, hints: reporter.diagnostics() };
+    if (!reporter.hasErrors) return { ok: true, plan, pipeline, hints: reporter.diagnostics() };
   }
   return { ok: false, diagnostics: reporter.diagnostics() };
 }
@@ -202,9 +218,6 @@ function addNeeds(
     }
   }
 }
-
-const DEFAULT_MAX_PARALLEL = 16;
-const DEFAULT_RUNS_ON = 'cpu';
 
 function planOf(pipeline: Pipeline, graph: Graph): Plan {
   const { name, description, env, defaults, outputs, paramValues, steps } = pipeline;

@@ -1,5 +1,6 @@
 import { STEP_RESULTS } from '../plan/expressions.ts';
 import type { Reference } from '../plan/expressions.ts';
+import { RUN_FIELDS } from './expression-declarations.ts';
 import { matrixSchema } from './matrix-schema.ts';
 import { paramSchema } from './params.ts';
 import type { Step } from './pipeline.ts';
@@ -8,12 +9,9 @@ import { schemasUnder, type ValueSchema, valueSchema } from './schema.ts';
 import type { StepSignature } from './step-declaration.ts';
 import type { InputContext } from './step-inputs.ts';
 
-const RUN: ValueSchema = closed({
-  id: { type: 'string' },
-  name: { type: 'string' },
-  attempt: { type: 'integer' },
-  scheduled_time: { type: 'string' },
-});
+const RUN: ValueSchema = closed(
+  Object.fromEntries(Object.entries(RUN_FIELDS).map(([name, { type }]) => [name, { type }])),
+);
 
 /** The types of everything that expressions of a pipeline can read, but for `matrix`. */
 export function contextSchema(context: Omit<InputContext, 'contexts'>): ValueSchema {

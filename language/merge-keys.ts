@@ -1,11 +1,10 @@
-import type { Node } from 'yaml';
 import { isScalar } from 'yaml';
 import type { LocatedEntry, LocatedMap } from './located.ts';
 import { describeFound, toJson, valueRange } from './located.ts';
 import type { Reporter } from './reporter.ts';
 
 /** `<<`, without quotes around it. Source: yaml.org/type/merge.html. */
-export function isMergeKey(key: Node | null): boolean {
+export function isMergeKey(key: unknown): boolean {
   return isScalar(key) && key.type === 'PLAIN' && key.value === '<<';
 }
 

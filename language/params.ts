@@ -24,7 +24,7 @@ export interface ParamDeclaration {
   readonly pattern?: string;
 }
 
-const SCHEMA_TYPES = {
+export const SCHEMA_TYPES = {
   string: 'string',
   integer: 'integer',
   number: 'number',

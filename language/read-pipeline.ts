@@ -15,30 +15,23 @@ import { checkSchedules } from './checks/schedule.ts';
 import { checkUnknownKeys } from './checks/unknown-key.ts';
 import { readUses } from './checks/uses.ts';
 import { readMap, readText } from './checks/value-type.ts';
+import { DEFAULT_RETRY } from './defaults.ts';
+import {
+  DEFAULTS,
+  DEFAULTS_KEYS_NOT_BUILT,
+  keysOfPart,
+  PIPELINE,
+  STEP,
+  STEP_KEYS_NOT_BUILT,
+} from './grammar.ts';
 import type { LocatedEntry, LocatedMap } from './located.ts';
 import { describeFound, mapToJson, quote, toJson, valueRange } from './located.ts';
 import type { Pipeline, Step, StepDefaults } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
-import { DEFAULT_RETRY, readRetry } from './retry.ts';
+import { readRetry } from './retry.ts';
 import type { Range } from './source-text.ts';
 import { readNeeds, readOnFailure } from './step-fields.ts';
 import type { TemplateReader } from './template.ts';
-
-const KEYS = ['name', 'description', 'params', 'defaults', 'env', 'steps', 'outputs', 'on'];
-const DEFAULT_KEYS = ['retry', 'on_failure', 'max_parallel', 'timeout', 'runs_on'];
-const STEP_KEYS = [
-  'uses',
-  'with',
-  'needs',
-  'if',
-  'strategy',
-  'runs_on',
-  'retry',
-  'timeout',
-  'on_failure',
-  'description',
-];
-const STEP_KEYS_NOT_BUILT = ['pause_timeout', 'cache'];
 
 const USES_SNIPPET = 'uses: train@1, or another kind';
 const SNIPPETS = {
@@ -60,7 +53,7 @@ export function readPipeline(
   templates: TemplateReader,
   reporter: Reporter,
 ): Pipeline {
-  checkUnknownKeys(root, KEYS, 'the pipeline', reporter);
+  checkUnknownKeys(root, keysOfPart(PIPELINE), 'the pipeline', reporter);
   checkMissingKeys(root, SNIPPETS, 'the pipeline', firstKey(root), reporter);
   for (const key of ['params', 'env', 'on']) checkNoExpressions(root.entries.get(key), reporter);
   const entries = withoutExpressions(root, ['name', 'description'], reporter);
@@ -113,8 +106,8 @@ export function readParams(
 function readDefaults(entry: LocatedEntry | undefined, reporter: Reporter): StepDefaults {
   const map = readMap(entry, 'a map such as { max_parallel: 4 }', reporter);
   if (map === undefined) return { retry: DEFAULT_RETRY };
-  checkUnknownKeys(map, DEFAULT_KEYS, "'defaults'", reporter, ['pause_timeout']);
-  checkKeysNotBuilt(map, ['pause_timeout'], reporter);
+  checkUnknownKeys(map, keysOfPart(DEFAULTS), "'defaults'", reporter, DEFAULTS_KEYS_NOT_BUILT);
+  checkKeysNotBuilt(map, DEFAULTS_KEYS_NOT_BUILT, reporter);
   const literal = ['retry', 'on_failure', 'max_parallel', 'timeout'];
   const entries = withoutExpressions(map, literal, reporter);
   readOnFailure(entries.get('on_failure'), reporter);
@@ -184,7 +177,7 @@ function readStep(entry: LocatedEntry, reading: StepReading): Step {
     return { id, ...ranges, hasBadWith: false, needs: [], retry };
   }
   const where = `step ${quote(id)}`;
-  checkUnknownKeys(value, STEP_KEYS, where, reporter, STEP_KEYS_NOT_BUILT);
+  checkUnknownKeys(value, keysOfPart(STEP), where, reporter, STEP_KEYS_NOT_BUILT);
   checkKeysNotBuilt(value, STEP_KEYS_NOT_BUILT, reporter);
   checkMissingKeys(value, { uses: USES_SNIPPET }, where, idRange, reporter);
   const literal = ['uses', 'needs', 'retry', 'timeout', 'on_failure', 'description'];

@@ -1,20 +1,13 @@
 import type { RetryPolicy } from '../plan/plan.ts';
+import { keysOfPart, RETRY } from './grammar.ts';
 import type { LocatedEntry } from './located.ts';
 import { valueRange } from './located.ts';
 import type { Reporter } from './reporter.ts';
 import type { Range } from './source-text.ts';
 import { formatDuration, readDuration } from './checks/duration.ts';
-import { readCount } from './checks/limit.ts';
+import { MAX_ATTEMPTS, readCount } from './checks/limit.ts';
 import { checkUnknownKeys } from './checks/unknown-key.ts';
 import { readMap } from './checks/value-type.ts';
-
-export const DEFAULT_RETRY: RetryPolicy = {
-  maxAttempts: 5,
-  backoffMs: 2000,
-  maxBackoffMs: 300_000,
-};
-const KEYS = ['max_attempts', 'backoff', 'max_backoff'];
-const MAX_ATTEMPTS = 1000;
 
 /**
  * `retry: { max_attempts, backoff, max_backoff }`; what is left out comes from `inherited`.
@@ -27,7 +20,7 @@ export function readRetry(
 ): RetryPolicy {
   const map = readMap(entry, 'a map such as { max_attempts: 5, backoff: 2s }', reporter);
   if (entry === undefined || map === undefined) return inherited;
-  checkUnknownKeys(map, KEYS, "'retry'", reporter);
+  checkUnknownKeys(map, keysOfPart(RETRY), "'retry'", reporter);
   const attempts = { minimum: 1, maximum: MAX_ATTEMPTS };
   const maxAttempts = readCount(map.entries.get('max_attempts'), attempts, reporter);
   const backoffMs = readDuration(map.entries.get('backoff'), 0, reporter);

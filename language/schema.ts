@@ -34,6 +34,7 @@ export interface ValueSchema {
   readonly hint?: string;
   readonly itemOf?: string;
   readonly pathIn?: string;
+  readonly replacedBy?: string;
   readonly default?: JsonValue;
   readonly example?: string;
 }

@@ -26,6 +26,8 @@ export interface SchemaFacts {
   readonly itemOf?: string;
   /** An input that names a place inside the items of the list that this input holds: `metrics.loss`. */
   readonly pathIn?: string;
+  /** The key of the same map that says it now, of an older name. */
+  readonly replacedBy?: string;
   /** Text that a person would write, for the snippets of diagnostics. */
   readonly example?: string;
 }

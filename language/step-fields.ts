@@ -1,9 +1,10 @@
 import { reportNotBuilt } from './checks/not-built.ts';
+import { ON_FAILURE } from './grammar.ts';
 import type { Located, LocatedEntry } from './located.ts';
 import { describeFound, quote, toJson, valueRange } from './located.ts';
 import type { Need } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
-import { suggestion } from './suggestion.ts';
+import { oneOf, suggestion } from './suggestion.ts';
 
 /** `needs: [a, b]`, or `needs: a`, as in GitHub Actions. Rule `value-type`. */
 export function readNeeds(entry: LocatedEntry | undefined, reporter: Reporter): readonly Need[] {
@@ -27,12 +28,13 @@ export function readNeeds(entry: LocatedEntry | undefined, reporter: Reporter): 
 export function readOnFailure(entry: LocatedEntry | undefined, reporter: Reporter): void {
   if (entry === undefined) return;
   const found = toJson(entry.value);
-  if (found === 'fail') return;
+  if (ON_FAILURE.some((word) => word === found)) return;
   if (found === 'pause') {
     reportNotBuilt('on_failure: pause', valueRange(entry), reporter);
     return;
   }
-  const remedy = typeof found === 'string' ? suggestion(found, ['fail']) : 'expected fail';
+  const remedy =
+    typeof found === 'string' ? suggestion(found, ON_FAILURE) : `expected ${oneOf(ON_FAILURE)}`;
   const message = `'on_failure' is ${describeFound(found)}; ${remedy}`;
   reporter.error('value-type', valueRange(entry), message);
 }

@@ -13,7 +13,10 @@ const olderNames = Object.fromEntries(
 
 /** Their values are read by nobody: any is refused, with the reason. */
 const refused = Object.fromEntries(
-  Object.entries(REFUSED_ARGUMENTS).map(([name, error]) => [name, z.never({ error }).optional()]),
+  Object.entries(REFUSED_ARGUMENTS).map(([name, error]) => [
+    name,
+    z.never({ error }).optional().describe(error),
+  ]),
 ) as { readonly [Name in RefusedName]: z.ZodOptional<z.ZodNever> };
 
 /** With the older names still in it. */

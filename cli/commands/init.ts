@@ -5,6 +5,7 @@ import { nameProblem } from '../../language/checks/name.ts';
 import { suggestion } from '../../language/suggestion.ts';
 import { CommandError } from '../command-error.ts';
 import { printJson, printLines } from '../output.ts';
+import { schemaReference } from '../schema-reference.ts';
 import { userPath } from '../user-path.ts';
 
 const EXAMPLES = new URL('../../pipelines/', import.meta.url);
@@ -22,8 +23,8 @@ export async function init(
   if (problem !== undefined) {
     throw new CommandError(`no pipeline may have the name ${JSON.stringify(name)}; ${problem}`);
   }
-  const source = renamed(await readExample(from), from, name);
   const file = `${name}.yaml`;
+  const source = withSchemaFrom(renamed(await readExample(from), from, name), userPath(file));
   try {
     await writeFile(userPath(file), source, { flag: 'wx' });
   } catch (error) {
@@ -58,6 +59,15 @@ function renamed(text: string, from: string, name: string): string {
     .replaceAll(/--workflow-id \S+/g, () => `--workflow-id ${name}`)
     .replaceAll(`pipelines/${from}.yaml`, () => `${name}.yaml`)
     .replace('`npm start` runs it; with', 'With');
+}
+
+/** An editor finds the schema of this installation from where the copy lies. */
+function withSchemaFrom(text: string, file: string): string {
+  const schema = fileURLToPath(new URL('pipeline.schema.json', EXAMPLES));
+  return text.replace(
+    '$schema=./pipeline.schema.json',
+    () => `$schema=${schemaReference(file, schema)}`,
+  );
 }
 
 /** Whether YAML reads it as text without quotes. */

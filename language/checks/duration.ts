@@ -2,14 +2,14 @@ import type { LocatedEntry } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 
-const DURATION = /^(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
+export const DURATION = /^(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
 const UNIT_MS = [86_400_000, 3_600_000, 60_000, 1000, 1];
 const MAX_DURATION_MS = 365 * 86_400_000;
 
 /** Milliseconds of `500ms`, `2s`, `1h30m`, `2d`; undefined for any other text. */
 export function parseDuration(text: string): number | undefined {
   const match = DURATION.exec(text);
-  if (match === null || text === '') return undefined;
+  if (match === null) return undefined;
   return UNIT_MS.reduce((sum, unit, index) => sum + unit * Number(match[index + 1] ?? 0), 0);
 }
 

@@ -9,6 +9,7 @@ import type { Range } from '../source-text.ts';
 
 const MAX_STEPS = 5000;
 export const MAX_PARALLEL = 500;
+export const MAX_ATTEMPTS = 1000;
 /** Temporal takes at most 2 MiB for one result: the plan, the options of the submission, and what is around them. */
 const MAX_PLAN_BYTES = 1.5 * 1024 * 1024;
 

@@ -1,3 +1,4 @@
+import { keysOfPart, STRATEGY, STRATEGY_KEYS_NOT_BUILT } from '../grammar.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Strategy } from '../pipeline.ts';
@@ -11,8 +12,6 @@ import { checkKeysNotBuilt } from './not-built.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readBoolean, readMap } from './value-type.ts';
 
-const KEYS = ['matrix', 'include', 'exclude', 'max_parallel', 'fail_fast'];
-const KEYS_NOT_BUILT = ['search'];
 const SNIPPET = 'matrix: { learning_rate: [1.0e-4, 5.0e-5] }';
 const LIST = 'a list of values, or an expression that gives one';
 const MAPS = 'a list of maps, such as [{ learning_rate: 1.0e-4 }]';
@@ -25,8 +24,9 @@ export function readStrategy(
   const map = readMap(entry, `a map such as { ${SNIPPET} }`, reporter);
   if (entry === undefined || map === undefined) return undefined;
   const before = reporter.errorCount;
-  checkUnknownKeys(map, KEYS, "'strategy'", reporter, KEYS_NOT_BUILT);
-  checkKeysNotBuilt(map, KEYS_NOT_BUILT, reporter);
+  const keys = keysOfPart(STRATEGY);
+  checkUnknownKeys(map, keys, "'strategy'", reporter, STRATEGY_KEYS_NOT_BUILT);
+  checkKeysNotBuilt(map, STRATEGY_KEYS_NOT_BUILT, reporter);
   const [include, exclude] = [map.entries.get('include'), map.entries.get('exclude')];
   if (!['matrix', 'include', 'search'].some((key) => map.entries.has(key))) {
     reporter.error('missing-key', entry.keyRange, `'strategy' has no 'matrix'; add ${SNIPPET}`);

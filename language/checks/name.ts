@@ -2,10 +2,10 @@ import { quote } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
 
-const MAX_LENGTH = 100;
+export const MAX_LENGTH = 100;
 
 /** What a name is for, as messages say it, and the form it has. */
-const FORMS = {
+export const NAME_FORMS = {
   pipeline: { pattern: /^[A-Za-z0-9][A-Za-z0-9_.-]*$/, expected: "letters, digits, '-', '_', '.'" },
   step: {
     pattern: /^[A-Za-z_][A-Za-z0-9_-]*$/,
@@ -32,7 +32,7 @@ const FORMS = {
 /** Rule `name`: names that expressions, task queues and file names can hold. */
 export function checkName(
   name: string,
-  what: keyof typeof FORMS,
+  what: keyof typeof NAME_FORMS,
   range: Range,
   reporter: Reporter,
 ): boolean {
@@ -45,8 +45,8 @@ export function checkName(
 }
 
 /** Why a name cannot be one, with the remedy; undefined for one that can. */
-export function nameProblem(name: string, what: keyof typeof FORMS): string | undefined {
-  const { pattern, expected } = FORMS[what];
+export function nameProblem(name: string, what: keyof typeof NAME_FORMS): string | undefined {
+  const { pattern, expected } = NAME_FORMS[what];
   if (!pattern.test(name)) return `expected ${expected}${nearest(name, pattern)}`;
   if (name.length > MAX_LENGTH) {
     return `it has ${name.length} characters; expected at most ${MAX_LENGTH}`;

@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../plan/json.ts';
+import { keysOfPart, PARAM } from '../grammar.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { ParamDeclaration, ParamType } from '../params.ts';
@@ -8,8 +9,6 @@ import type { Reporter } from '../reporter.ts';
 import { suggestion } from '../suggestion.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readText } from './value-type.ts';
-
-const KEYS = ['type', 'default', 'description', 'minimum', 'maximum', 'enum', 'pattern'];
 
 /** Rule `param`: the declaration of one param, in its short form or its long one. */
 export function readParam(entry: LocatedEntry, reporter: Reporter): ParamDeclaration | undefined {
@@ -34,7 +33,7 @@ function readLongForm(
   entry: LocatedEntry,
   reporter: Reporter,
 ): ParamDeclaration | undefined {
-  checkUnknownKeys(map, KEYS, `param ${quote(name)}`, reporter);
+  checkUnknownKeys(map, keysOfPart(PARAM), `param ${quote(name)}`, reporter);
   const { entries } = map;
   const type = readType(name, entry, map, reporter);
   if (type === undefined) return undefined;

@@ -12,7 +12,7 @@ import {
   type StepContext,
 } from '../step-inputs.ts';
 
-const LABEL = /^[A-Za-z0-9_.-]+$/;
+export const LABEL = /^[A-Za-z0-9_.-]+$/;
 const EXPECTED = 'expected the label of training workers, such as cpu';
 
 /** Rule `runs-on`: only training kinds have workers by label, and a label is part of a queue's name. */

@@ -1,4 +1,5 @@
 import { CONTROL_QUEUE, PIPELINE_WORKFLOW } from '../../plan/names.ts';
+import { keysOfPart, ON, OVERLAPS, SCHEDULE } from '../grammar.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
@@ -10,12 +11,13 @@ import { checkUnknownKeys } from './unknown-key.ts';
 import { readList, readMap, readText } from './value-type.ts';
 
 const SNIPPET = "cron: '0 3 * * 1'";
-const OVERLAPS: Readonly<Record<string, string>> = {
+/** Temporal's words for ours. */
+const OVERLAP_POLICIES = {
   skip: 'Skip',
   buffer_one: 'BufferOne',
   cancel_other: 'CancelOther',
   allow: 'AllowAll',
-};
+} as const satisfies Record<(typeof OVERLAPS)[number], string>;
 
 /**
  * Rule `schedule`: checks `on: { schedule: [...] }`, and hints at the command that applies it,
@@ -28,7 +30,7 @@ export function checkSchedules(
 ): void {
   const on = readMap(entry, `a map such as schedule: [{ ${SNIPPET} }]`, reporter);
   if (on === undefined) return;
-  checkUnknownKeys(on, ['schedule'], "'on'", reporter);
+  checkUnknownKeys(on, keysOfPart(ON), "'on'", reporter);
   const list = readList(on.entries.get('schedule'), `a list such as [{ ${SNIPPET} }]`, reporter);
   for (const item of list?.items ?? []) checkSchedule(item, pipelineName, reporter);
 }
@@ -39,7 +41,7 @@ function checkSchedule(item: Located, pipelineName: string, reporter: Reporter):
     reporter.error('value-type', item.range, message);
     return;
   }
-  checkUnknownKeys(item, ['cron', 'timezone', 'overlap'], 'a schedule', reporter);
+  checkUnknownKeys(item, keysOfPart(SCHEDULE), 'a schedule', reporter);
   checkMissingKeys(item, { cron: SNIPPET }, 'a schedule', item.range, reporter);
   const cron = readCron(item, reporter);
   const timezone = readTimezone(item, reporter);
@@ -88,8 +90,9 @@ function readOverlap({ entries }: LocatedMap, reporter: Reporter): string | unde
   const entry = entries.get('overlap');
   const text = readText(entry, reporter);
   if (entry === undefined || text === undefined) return undefined;
-  if (Object.hasOwn(OVERLAPS, text)) return OVERLAPS[text];
-  const message = `'overlap' is ${quote(text)}; ${suggestion(text, Object.keys(OVERLAPS))}`;
+  const overlap = OVERLAPS.find((known) => known === text);
+  if (overlap !== undefined) return OVERLAP_POLICIES[overlap];
+  const message = `'overlap' is ${quote(text)}; ${suggestion(text, OVERLAPS)}`;
   reporter.error('schedule', valueRange(entry), message);
   return undefined;
 }

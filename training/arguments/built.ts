@@ -54,10 +54,18 @@ const optimization = {
     .describe('how the learning rate goes on after the warm-up'),
   lr_scheduler_kwargs: z
     .strictObject({
-      num_cycles: z.number().positive().optional(),
-      power: z.number().positive().optional(),
-      lr_end: z.number().min(0).optional(),
-      timescale: z.int().min(1).optional(),
+      num_cycles: z
+        .number()
+        .positive()
+        .optional()
+        .describe('of cosine: waves (0.5); of cosine_with_restarts: restarts (1)'),
+      power: z.number().positive().optional().describe('of polynomial (1)'),
+      lr_end: z.number().min(0).optional().describe('of polynomial: the last learning rate (1e-7)'),
+      timescale: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('of inverse_sqrt: in steps (the warm-up, or 10000)'),
     })
     .optional()
     .describe(

@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { DURATION, formatDuration } from './checks/duration.ts';
+import { MAX_ATTEMPTS, MAX_PARALLEL } from './checks/limit.ts';
+import { MAX_LENGTH, NAME_FORMS } from './checks/name.ts';
+import { LABEL } from './checks/runs-on.ts';
+import { DEFAULT_MAX_PARALLEL, DEFAULT_RETRY, DEFAULT_RUNS_ON } from './defaults.ts';
+import { PARAM_TYPES } from './params.ts';
+
+// The keys of a pipeline file, part by part: what each holds, its default and its meaning. The checks
+// take the known keys from here, and pipelines/pipeline.schema.json and the reference page all of it.
+
+/** Text that is evaluated when the run gets there. */
+export const EXPRESSION = /\$\{\{/;
+/** Text that stays as it is: an expression in it would never be evaluated. */
+export const NO_EXPRESSION = /^(?![\s\S]*\$\{\{)/;
+
+export const ON_FAILURE = ['fail'] as const;
+export const DEFAULT_ON_FAILURE = 'fail';
+export const OVERLAPS = ['skip', 'buffer_one', 'cancel_other', 'allow'] as const;
+
+const text = z.string().regex(NO_EXPRESSION);
+const duration = z.string().regex(DURATION);
+const expression = z.string().regex(EXPRESSION);
+const nameOf = (what: keyof typeof NAME_FORMS): z.ZodString =>
+  z.string().regex(NAME_FORMS[what].pattern).max(MAX_LENGTH);
+
+export const RETRY = z.strictObject({
+  max_attempts: z
+    .int()
+    .min(1)
+    .max(MAX_ATTEMPTS)
+    .default(DEFAULT_RETRY.maxAttempts)
+    .describe(
+      `failures that a step may report in one execution of the run, 1 to ${MAX_ATTEMPTS}; an attempt that is lost with its worker never counts`,
+    ),
+  backoff: duration
+    .default(formatDuration(DEFAULT_RETRY.backoffMs))
+    .describe('wait before the second attempt, such as 500ms, 2s or 1m; it doubles with each'),
+  max_backoff: duration
+    .default(formatDuration(DEFAULT_RETRY.maxBackoffMs))
+    .describe('longest wait between two attempts'),
+});
+
+const runsOn = z.union([z.string().regex(LABEL), expression]).default(DEFAULT_RUNS_ON);
+const onFailure = z.enum(ON_FAILURE).default(DEFAULT_ON_FAILURE);
+
+export const DEFAULTS = z.strictObject({
+  retry: RETRY.optional().describe('attempts of every step, and the wait between them'),
+  on_failure: onFailure.describe('what becomes of the run when a step fails: it fails too'),
+  max_parallel: z
+    .int()
+    .min(1)
+    .max(MAX_PARALLEL)
+    .default(DEFAULT_MAX_PARALLEL)
+    .describe(`steps of the run that may be under way at a time, 1 to ${MAX_PARALLEL}`),
+  timeout: duration.optional().describe('of one attempt of every step; none without it'),
+  runs_on: runsOn.describe('label of the workers for every step of a kind that trains'),
+});
+
+export const PARAM = z.strictObject({
+  type: z
+    .enum(PARAM_TYPES)
+    .optional()
+    .describe(`${PARAM_TYPES.join(', ')}; without it that of the default`),
+  default: z.unknown().optional().describe('the value that counts when a submission gives none'),
+  description: text.optional().describe('what the param is for'),
+  minimum: z.number().optional().describe('least value, of an integer or a number'),
+  maximum: z.number().optional().describe('greatest value, of an integer or a number'),
+  enum: z
+    .array(z.union([z.string(), z.number(), z.boolean()]))
+    .min(1)
+    .optional()
+    .describe('the only values that it may have; not for lists'),
+  pattern: text
+    .optional()
+    .describe(
+      'regular expression that a string has to match, anywhere unless ^ and $ say otherwise',
+    ),
+});
+
+const values = z.union([z.array(z.unknown()), expression]);
+const maps = z.union([z.array(z.record(nameOf('matrix'), z.unknown())), expression]);
+
+export const STRATEGY = z.strictObject({
+  matrix: z
+    .record(nameOf('matrix'), values)
+    .optional()
+    .describe(
+      'lists to combine, each written out or an expression that gives one: a param, or an output of an earlier step',
+    ),
+  include: maps
+    .optional()
+    .describe(
+      'maps of values to add: to the combinations that agree with the map, or as an entry of its own where none does',
+    ),
+  exclude: maps
+    .optional()
+    .describe('combinations to leave out: those that have all the values of one of these maps'),
+  max_parallel: z
+    .int()
+    .min(1)
+    .max(MAX_PARALLEL)
+    .optional()
+    .describe("entries that run at once, within the run's own limit"),
+  fail_fast: z
+    .boolean()
+    .default(true)
+    .describe(
+      'the first failure cancels the other entries; with false all run, and the step fails at the end',
+    ),
+});
+export const STRATEGY_KEYS_NOT_BUILT = ['search'];
+
+export const STEP = z.strictObject({
+  uses: text.describe('kind of the step, and its version: train@1'),
+  with: z
+    .record(z.string(), z.unknown())
+    .optional()
+    .describe("the kind's inputs; values may be expressions, keys may not"),
+  needs: z
+    .union([text, z.array(text)])
+    .optional()
+    .describe('steps that must end first, where no expression says so already'),
+  if: z
+    .union([z.string().min(1), z.boolean(), z.number()])
+    .default('success()')
+    .describe('condition on which the step runs: an expression, with or without `${{ }}`'),
+  strategy: STRATEGY.optional().describe(
+    'a matrix: the step runs once for each combination of values',
+  ),
+  runs_on: runsOn.describe('label of the workers, for kinds that train only'),
+  retry: RETRY.optional().describe('attempts, and the wait between them'),
+  timeout: duration
+    .optional()
+    .describe(
+      'of one attempt, such as 30m or 6h; training writes a checkpoint first, so the next attempt goes on from there; none without it',
+    ),
+  on_failure: onFailure.describe('what becomes of the run when this step fails: it fails too'),
+  description: text.optional().describe('what the step is for'),
+});
+/** Keys of the contract that are refused, never accepted and ignored. */
+export const STEP_KEYS_NOT_BUILT = ['pause_timeout', 'cache'];
+export const DEFAULTS_KEYS_NOT_BUILT = ['pause_timeout'];
+
+export const SCHEDULE = z.strictObject({
+  cron: text.describe('five cron fields, @daily and the like, or @every 12h (whole seconds)'),
+  timezone: text.optional().describe('IANA name, such as Europe/Paris; without it UTC'),
+  overlap: z
+    .enum(OVERLAPS)
+    .optional()
+    .describe(`when the run before is still going on: ${OVERLAPS.join(', ')}; without it skip`),
+});
+
+export const ON = z.strictObject({
+  schedule: z
+    .array(SCHEDULE)
+    .optional()
+    .describe('when it runs: checked, and answered with the command that creates the schedule'),
+});
+
+export const PIPELINE = z.strictObject({
+  name: nameOf('pipeline').describe(`of the pipeline: ${NAME_FORMS.pipeline.expected}`),
+  description: text.optional().describe('what the pipeline is for'),
+  params: z
+    .record(nameOf('param'), z.unknown())
+    .optional()
+    .describe('what a submission may set: NAME: DEFAULT, or a map of type, default and bounds'),
+  defaults: DEFAULTS.optional().describe('what holds for every step that does not say otherwise'),
+  env: z
+    .record(nameOf('env'), z.unknown())
+    .optional()
+    .describe('constants of the file, any JSON; no expressions'),
+  steps: z.record(nameOf('step'), STEP).describe('the steps, by id; their order means nothing'),
+  outputs: z
+    .record(nameOf('output'), z.unknown())
+    .optional()
+    .describe('results of the run, by name, as expressions; evaluated when it has completed'),
+  on: ON.optional().describe('when it runs without being submitted; a submission runs once'),
+});
+
+/** The keys of a part, as a person writes them. */
+export function keysOfPart(part: z.ZodObject): readonly string[] {
+  return Object.keys(part.shape);
+}
