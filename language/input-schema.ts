@@ -145,6 +145,7 @@ function inside(schema: Written, nameOf: NameOf): JsonObject {
 
 const REWRITTEN: ReadonlySet<string> = new Set([
   ...['artifact', 'example', 'notBuilt', 'hint', 'replacedBy'],
+  ...['credential', 'itemOf', 'pathIn'],
   ...['$ref', 'anyOf', 'oneOf'],
 ]);
 

@@ -147,7 +147,14 @@ export class PrintedDocument {
   #writeOutMerges(): void {
     visit(this.#document, {
       Map: (_, map) => {
-        if (map.items.some(({ key }) => isMergeKey(key))) map.items = [...withoutMerges(map)];
+        const merges = map.items.filter(({ key }) => isMergeKey(key));
+        if (merges.length === 0) return;
+        map.items = [...withoutMerges(map)];
+        const key = map.items[0]?.key;
+        const comments = merges.flatMap(commentsOf).join('\n');
+        if (isScalar(key) && comments !== '') {
+          key.commentBefore = [comments, key.commentBefore].filter(Boolean).join('\n');
+        }
       },
     });
   }
@@ -265,6 +272,14 @@ function withoutMerges(map: YAMLMap): readonly YAMLMap['items'][number][] {
     return !seen.has(name) && seen.add(name);
   });
   return [...merged, ...own];
+}
+
+/** Of a merge and of the collections that it names, whose pairs keep their own. */
+function commentsOf({ key, value }: YAMLMap['items'][number]): readonly string[] {
+  const nodes = [key, value, ...(isSeq(value) ? value.items : [])].filter(isNode);
+  return nodes.flatMap(({ commentBefore, comment }) =>
+    [commentBefore, comment].filter((text) => text != null),
+  );
 }
 
 function nameOf(key: unknown): string {

@@ -3,14 +3,11 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { compile, formatDiagnostics } from '../../language/compile.ts';
 import { RULES } from '../../language/rules.ts';
-import type { JsonObject } from '../../plan/json.ts';
-import { catalog as builtCatalog } from '../../activities/catalog.ts';
-import { catalog } from './catalog.ts';
+import { goldenOptions } from './golden-file.ts';
 
 // golden/RULE/NAME.yaml is compiled and compared with golden/RULE/NAME.out: the diagnostics, or for
-// golden/valid the plan and its hints; where there are hints alone, them. A line `# params: {...}`
-// gives the submission's params. A file called example, and one with a line `# kinds: built`, is
-// compiled with the kinds of this build; examples are those of docs/diagnostics.md.
+// golden/valid the plan and its hints; where there are hints alone, them. Examples are those of
+// docs/diagnostics.md.
 // UPDATE_GOLDEN=1 npx vitest run test/language/golden.test.ts writes the .out files anew.
 const root = path.join(import.meta.dirname, 'golden');
 const isUpdate = process.env['UPDATE_GOLDEN'] === '1';
@@ -26,13 +23,10 @@ const cases = folders.flatMap((folder) =>
 test.each(cases)('$folder/$file', ({ folder, file }) => {
   const source = readFileSync(path.join(root, folder, `${file}.yaml`));
   const text = source.toString();
-  const params = /^# params: (.*)\n/m.exec(text)?.[1] ?? '{}';
-  const isBuilt = file === 'example' || /^# kinds: built\n/m.test(text);
   const result = compile({
     source,
     sourceName: `${file}.yaml`,
-    params: JSON.parse(params) as JsonObject,
-    catalog: isBuilt ? builtCatalog : catalog,
+    ...goldenOptions(file, text),
   });
   const found = result.ok ? result.hints : result.diagnostics;
   const isValid = folder === 'valid' && result.ok;

@@ -8,11 +8,13 @@ import { compile, formatDiagnostics } from '../../language/compile.ts';
 import { printPipeline } from '../../language/print.ts';
 import { type ValueSchema, valueSchema } from '../../language/schema.ts';
 import type { PipelineText } from '../../language/source.ts';
-import { evaluateTemplate } from '../../plan/expressions.ts';
 import type { JsonObject, JsonValue } from '../../plan/json.ts';
+import { expandMatrix, hasMatrix, type MatrixStep } from '../../plan/matrix.ts';
 import type { Plan, PlanStep } from '../../plan/plan.ts';
+import { evaluateInputs } from '../../plan/secret-inputs.ts';
 import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 import { catalog as declared } from './catalog.ts';
+import { goldenOptions } from './golden-file.ts';
 
 function printed(source: PipelineText, catalog: Catalog, params?: JsonObject): string {
   const result = printPipeline({ source, catalog, ...(params !== undefined && { params }) });
@@ -29,24 +31,43 @@ function planOf(source: PipelineText, catalog: Catalog, params: JsonObject): unk
 }
 
 function inputsOf(step: PlanStep, plan: Plan, catalog: Catalog): unknown {
-  const lookup = findKind(catalog, step.kind, step.version);
-  if (lookup.kind !== 'found') return undefined;
-  const contexts = {
+  const entries = hasMatrix(step) ? matrixOf(step, plan, catalog) : [undefined];
+  return entries.map((matrix) => entryInputs(step, plan, catalog, matrix));
+}
+
+function matrixOf(step: MatrixStep, plan: Plan, catalog: Catalog): readonly JsonObject[] {
+  return expandMatrix(step, contextsOf(plan, catalog)).map(({ values }) => values);
+}
+
+function contextsOf(plan: Plan, catalog: Catalog): JsonObject {
+  return {
     ...{ params: plan.params, env: plan.env },
     run: { id: 'run', name: plan.name, attempt: 1, scheduled_time: '2026-01-01T00:00:00Z' },
     steps: Object.fromEntries(plan.steps.map((other) => [other.id, resultOf(other, catalog)])),
   };
-  const { success, data, error } = lookup.signature.with.safeParse(
-    evaluateTemplate(step.with, contexts),
-  );
-  return success ? data : error.issues;
 }
 
-function resultOf({ kind, version }: PlanStep, catalog: Catalog): JsonObject {
+function entryInputs(
+  step: PlanStep,
+  plan: Plan,
+  catalog: Catalog,
+  matrix: JsonObject | undefined,
+): unknown {
+  const lookup = findKind(catalog, step.kind, step.version);
+  if (lookup.kind !== 'found') return undefined;
+  const contexts = { ...contextsOf(plan, catalog), ...(matrix && { matrix }) };
+  const { inputs, secrets } = evaluateInputs(step.with, contexts);
+  const { success, data, error } = lookup.signature.with.safeParse(inputs);
+  return { secrets, inputs: success ? data : error.issues };
+}
+
+function resultOf({ kind, version, strategy }: PlanStep, catalog: Catalog): JsonObject {
   const lookup = findKind(catalog, kind, version);
   const outputs = lookup.kind === 'found' ? Object.entries(lookup.signature.outputs) : [];
   const values = outputs.map(([name, schema]) => [name, sampleOf(valueSchema(schema, 'output'))]);
-  return { result: 'success', outputs: Object.fromEntries(values) as JsonObject };
+  const given = Object.fromEntries(values) as JsonObject;
+  if (strategy === undefined) return { result: 'success', outputs: given };
+  return { result: 'success', outputs: [given, given], matrix: [{}, {}] };
 }
 
 /** A value of a type, whichever. */
@@ -64,17 +85,16 @@ interface Case {
   readonly params: JsonObject;
 }
 
-function casesOf(folder: string, catalog: Catalog): readonly Case[] {
+function casesOf(folder: string, catalog?: Catalog): readonly Case[] {
   const files = readdirSync(folder).filter((file) => file.endsWith('.yaml'));
   return files.map((name) => {
     const source = readFileSync(path.join(folder, name), 'utf8');
-    const params = /^# params: (.*)\n/.exec(source)?.[1] ?? '{}';
-    return { name, source, catalog, params: JSON.parse(params) as JsonObject };
+    return { name, source, ...goldenOptions(name, source), ...(catalog && { catalog }) };
   });
 }
 
 const cases = [
-  ...casesOf(path.join(import.meta.dirname, 'golden/valid'), declared),
+  ...casesOf(path.join(import.meta.dirname, 'golden/valid')),
   ...casesOf(path.join(PROJECT_ROOT, 'pipelines'), kinds),
 ];
 
@@ -324,6 +344,6 @@ defaults:
 
 test('a file with errors is not printed, and says why', () => {
   expect(printed('name: p\nsteps: { a: { uses: trian@1 } }\n', kinds)).toBe(
-    "pipeline.yaml:2:21: unknown step kind 'trian@1'; did you mean 'train@1'? expected one of download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, register@1 [uses]\nsteps: { a: { uses: trian@1 } }\n                    ^~~~~~~",
+    "pipeline.yaml:2:21: unknown step kind 'trian@1'; did you mean 'train@1'? expected one of download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, select@1, register@1, or a kind of your own, by --steps FILE [uses]\nsteps: { a: { uses: trian@1 } }\n                    ^~~~~~~",
   );
 });
