@@ -2,6 +2,7 @@ import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
 import { RULES } from '../language/diagnostic.ts';
+import { printable } from '../language/excerpt.ts';
 import type { UnreadableFile } from './commands/pipeline-file.ts';
 import type { Format } from './formats.ts';
 import { printLines } from './output.ts';
@@ -45,7 +46,7 @@ function workflowCommand(diagnostic: Diagnostic): string {
     title: `retune: ${rule}`,
   }).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
   const command = severity === 'error' ? 'error' : 'notice';
-  return `::${command} ${properties.join(',')}::${escapeData(message)}`;
+  return `::${command} ${properties.join(',')}::${escapeData(printable(message))}`;
 }
 
 function escapeData(text: string): string {

@@ -1,13 +1,22 @@
-import { evaluateCondition, evaluateTemplate, ExpressionError } from '../plan/expressions.ts';
+import {
+  evaluateCondition,
+  evaluateTemplate,
+  ExpressionError,
+  guarded,
+} from '../plan/expressions.ts';
 import type { Expression, Reference } from '../plan/expressions.ts';
 import { STATUS_FUNCTIONS } from '../plan/expression-syntax.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
+import { TextBudget } from '../plan/text-budget.ts';
 import { reportExpression } from './checks/expression.ts';
 import { referenceType } from './context-schema.ts';
 import type { Condition, Pipeline } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import type { ValueSchema } from './schema.ts';
 import type { LocatedExpression, LocatedTemplate } from './template.ts';
+
+/** Characters that the known expressions of a file may read and make: each of thousands could make millions. */
+const MAX_TEXT = 32 * 1024 * 1024;
 
 /**
  * The value of an expression that reads only params, constants of `env` and the pipeline's name,
@@ -24,18 +33,36 @@ export function knownValue(
   if (hasStatusFunction(expression) || !readsOnlyKnown(expression, pipeline, contexts)) {
     return undefined;
   }
-  try {
-    return evaluateTemplate(`\${{${expression.text}}}`, knownContexts(pipeline));
-  } catch (error) {
-    if (!(error instanceof ExpressionError)) throw error;
-    reportExpression(error, rangeOf(error), reporter);
-    return undefined;
-  }
+  return evaluated({ expression, rangeOf }, reporter, () => {
+    // A plain reference is its value; any other expression reads through it.
+    if (expression.plain === undefined) takeReads(expression, pipeline);
+    return evaluateWithin(pipeline, `\${{${expression.text}}}`);
+  });
 }
 
-/** The text in which every expression is known, with their values in it. */
-export function knownText({ text }: LocatedTemplate, pipeline: Pipeline): JsonValue {
-  return evaluateTemplate(text, knownContexts(pipeline));
+/**
+ * The text in which every expression is known, with their values in it.
+ *
+ * @returns undefined when it cannot be evaluated, which was reported
+ */
+export function knownText(
+  { text, expressions: [first] }: LocatedTemplate,
+  pipeline: Pipeline,
+  reporter: Reporter,
+): JsonValue | undefined {
+  return first && evaluated(first, reporter, () => evaluateWithin(pipeline, text));
+}
+
+/** As the run will evaluate it, and within what all expressions of the file may make. */
+function evaluateWithin(pipeline: Pipeline, text: string): JsonValue {
+  const { contexts, budget } = knownOf(pipeline);
+  budget.take(0);
+  const own = new TextBudget();
+  try {
+    return evaluateTemplate(text, contexts, own);
+  } finally {
+    budget.add(own.made);
+  }
 }
 
 /** What a step may find when its `if` is evaluated. */
@@ -52,11 +79,24 @@ export function checkKnownCondition(
   reporter: Reporter,
 ): void {
   if (located === undefined || !readsOnlyKnown(located.expression, pipeline, contexts)) return;
+  evaluated(located, reporter, () => {
+    takeReads(located.expression, pipeline);
+    const { contexts: known } = knownOf(pipeline);
+    for (const status of STATUSES) evaluateCondition(text, known, status);
+  });
+}
+
+function evaluated<T>(
+  { expression, rangeOf }: LocatedExpression,
+  reporter: Reporter,
+  work: () => T,
+): T | undefined {
   try {
-    for (const status of STATUSES) evaluateCondition(text, knownContexts(pipeline), status);
+    return guarded(expression, work);
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
-    reportExpression(error, located.rangeOf(error), reporter);
+    reportExpression(error, rangeOf(error), reporter);
+    return undefined;
   }
 }
 
@@ -83,15 +123,44 @@ function isKnownReference({ context, path }: Reference, pipeline: Pipeline): boo
   return pipeline.paramValues.size === pipeline.params.size;
 }
 
-const contextsOf = new WeakMap<Pipeline, JsonObject>();
+interface Known {
+  readonly contexts: JsonObject;
+  readonly budget: TextBudget;
+  /** Characters of the values that expressions read, by context and name. */
+  readonly sizes: Map<string, number>;
+}
 
-function knownContexts(pipeline: Pipeline): JsonObject {
+const knownValues = new WeakMap<Pipeline, Known>();
+
+function knownOf(pipeline: Pipeline): Known {
   const { paramValues, env, name } = pipeline;
-  const known = contextsOf.get(pipeline) ?? {
-    params: Object.fromEntries(paramValues),
-    env,
-    run: { name },
+  const known = knownValues.get(pipeline) ?? {
+    contexts: { params: Object.fromEntries(paramValues), env, run: { name } },
+    budget: new TextBudget(MAX_TEXT),
+    sizes: new Map(),
   };
-  contextsOf.set(pipeline, known);
+  knownValues.set(pipeline, known);
   return known;
+}
+
+/** Takes what an expression reads from the budget: a comparison with a long text reads all of it. */
+function takeReads({ references }: Expression, pipeline: Pipeline): void {
+  const { contexts, budget, sizes } = knownOf(pipeline);
+  for (const { context, path } of references) {
+    const [first] = path;
+    const name = first?.kind === 'name' ? first.name : undefined;
+    const key = name === undefined ? context : `${context}.${name}`;
+    const size = sizes.get(key) ?? sizeOf(contexts[context], name);
+    sizes.set(key, size);
+    budget.take(size);
+  }
+}
+
+function sizeOf(values: JsonValue | undefined, name: string | undefined): number {
+  const isMap = values !== undefined && values !== null && typeof values === 'object';
+  const read =
+    isMap && name !== undefined && Object.hasOwn(values, name)
+      ? (values as JsonObject)[name]
+      : values;
+  return JSON.stringify(read ?? null).length;
 }

@@ -1,10 +1,10 @@
 import { Composer, CST, Lexer, Parser } from 'yaml';
 import type { Document, YAMLError } from 'yaml';
-import { templateSegments } from '../plan/expressions.ts';
+import { closingBraces } from '../plan/expression-syntax.ts';
+import { MAX_DEPTH } from '../plan/json-depth.ts';
 import { quote } from './located.ts';
 import type { Reporter } from './reporter.ts';
 import type { Range } from './source-text.ts';
-import { MAX_DEPTH } from './source.ts';
 
 /** Marks, keys and values of the text; a pipeline of 5,000 steps has some 200,000. */
 const MAX_TOKENS = 300_000;
@@ -20,7 +20,7 @@ const MAX_EXPRESSION = 4200;
  */
 export function composeYaml(reporter: Reporter): Document.Parsed | undefined {
   const { text } = reporter.source;
-  if (hasTooManyTokens(text, reporter)) return undefined;
+  if (hasTooMuch(text, reporter)) return undefined;
   const composition = compose(withoutBareExpressions(text, reporter));
   report(composition, reporter);
   return reporter.hasErrors ? undefined : composition.document;
@@ -42,16 +42,28 @@ function withoutBareExpressions(given: string, reporter: Reporter): string {
 }
 
 /** The parser is slow on hostile text: the cheap lexer counts first. */
-function hasTooManyTokens(text: string, reporter: Reporter): boolean {
+function hasTooMuch(text: string, reporter: Reporter): boolean {
   let count = 0;
-  for (const token of new Lexer().lex(text)) {
-    count += token === '' ? 0 : 1;
-    if (count <= MAX_TOKENS) continue;
-    const message = `the file has more than ${MAX_TOKENS} YAML tokens; split the pipeline`;
-    reporter.error('yaml', { start: 0, end: 0 }, message);
+  let depth = 0;
+  for (const { start, source } of lexemes(text)) {
+    count += 1;
+    if (count > MAX_TOKENS) {
+      const message = `the file has more than ${MAX_TOKENS} YAML tokens; split the pipeline`;
+      reporter.error('yaml', { start: 0, end: 0 }, message);
+      return true;
+    }
+    if (source === '[' || source === '{') depth += 1;
+    if (source === ']' || source === '}') depth -= 1;
+    if (depth <= MAX_DEPTH) continue;
+    reportTooDeep(start, reporter);
     return true;
   }
   return false;
+}
+
+function reportTooDeep(start: number, reporter: Reporter): void {
+  const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
+  reporter.error('yaml', { start, end: start }, message);
 }
 
 interface Composition {
@@ -79,8 +91,14 @@ function compose(text: string): Composition {
     tokens,
     document,
     problems: [...document.errors, ...document.warnings],
-    ...(second !== undefined && { secondStart: text.indexOf('---', document.range[1]) }),
+    ...(second !== undefined && { secondStart: startOfSecond(text, document.range[1]) }),
   };
+}
+
+/** The `---` of a second document, or what stands after a `...`. */
+function startOfSecond(text: string, endOfFirst: number): number {
+  const [between = ''] = /^\s*(?:\.{3}\s*)?/.exec(text.slice(endOfFirst)) ?? [];
+  return endOfFirst + between.length;
 }
 
 /** The bare expressions of a text, up to one after which the lexer is lost: it took a quote inside for its own. */
@@ -101,8 +119,8 @@ function bareExpressions(text: string): readonly Range[] {
 /** With its braces; those alone where it is not closed in its line. */
 function expressionLength(text: string, start: number): number {
   const [line = ''] = text.slice(start, start + MAX_EXPRESSION).split('\n', 1);
-  const [segment] = templateSegments(line);
-  return segment?.kind === 'expression' && segment.isClosed ? segment.text.length + 5 : 3;
+  const close = closingBraces(line, 3);
+  return close < 0 ? 3 : close + 2;
 }
 
 const MARKS: ReadonlySet<string> = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR]);
@@ -132,10 +150,7 @@ function masked(text: string, ranges: readonly Range[]): string {
 
 function report(composition: Composition, reporter: Reporter): void {
   const { tokens, problems, document, secondStart, tooDeepAt } = composition;
-  if (tooDeepAt !== undefined) {
-    const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
-    reporter.error('yaml', { start: tooDeepAt, end: tooDeepAt }, message);
-  }
+  if (tooDeepAt !== undefined) reportTooDeep(tooDeepAt, reporter);
   if (document?.directives.yaml.version === '1.1') {
     const message = "the file says %YAML 1.1, which reads 'yes' as true; remove the line";
     reporter.error('yaml', { start: 0, end: 1 }, message);
@@ -144,8 +159,9 @@ function report(composition: Composition, reporter: Reporter): void {
     const message = 'a second document starts here; expected one pipeline in a file';
     reporter.error('yaml', { start: secondStart, end: secondStart + 3 }, message);
   }
+  const unclosed = problems.length === 0 ? NOTHING_OPEN : openTokens(tokens);
   for (const problem of withoutConsequences(problems, reporter)) {
-    reportProblem(problem, tokens, reporter);
+    reportProblem(problem, unclosed, reporter);
   }
 }
 
@@ -172,11 +188,11 @@ const YAML_PROBLEMS: Readonly<Record<string, string>> = {
   BLOCK_AS_IMPLICIT_KEY: "a second ': ' in one line; put the value in quotes",
 };
 
-function reportProblem(problem: YAMLError, tokens: readonly CST.Token[], reporter: Reporter): void {
+function reportProblem(problem: YAMLError, open: OpenTokens, reporter: Reporter): void {
   const { code, message } = problem;
   const range = rangeOf(problem, reporter);
   const { start, end } = range;
-  const unclosed = unclosedToken(message, end, tokens);
+  const unclosed = unclosedToken(message, end, open);
   if (unclosed !== undefined) {
     const { at, mark } = unclosed;
     const text = `'${mark}' is not closed; add '${CLOSING[mark] ?? mark}'`;
@@ -203,26 +219,38 @@ function rangeOf({ message, pos: [start, end] }: YAMLError, reporter: Reporter):
 
 const CLOSING: Readonly<Record<string, string>> = { '{': '}', '[': ']' };
 
+/** What may not be closed: quoted scalars, and the innermost { or [; what is around it is open because of it. */
+interface OpenTokens {
+  readonly quoted: readonly CST.FlowScalar[];
+  readonly collection?: CST.FlowCollection | undefined;
+}
+
+const NOTHING_OPEN: OpenTokens = { quoted: [] };
+
+function openTokens(tokens: readonly CST.Token[]): OpenTokens {
+  const all = [...layers(tokens)].flat();
+  const collection = all.findLast(
+    (each): each is CST.FlowCollection => each.type === 'flow-collection' && !isClosed(each),
+  );
+  return { quoted: all.filter(isQuoted), collection };
+}
+
 /** What was opened and never closed, where the parser names only the place it gave up. */
 function unclosedToken(
   message: string,
   end: number,
-  tokens: readonly CST.Token[],
+  { quoted, collection }: OpenTokens,
 ): { readonly at: number; readonly mark: string } | undefined {
-  const isQuote = message.startsWith('Missing closing');
-  const isCollection = /flow[- ](collection|map|sequence)/i.test(message);
-  if (!isQuote && !isCollection) return undefined;
-  const all = [...layers(tokens)].flat();
-  // The innermost one: what is around it is open because of it.
-  const token = isQuote
-    ? all.find(
-        (each) =>
-          isQuoted(each) && each.offset < end && each.offset + each.source.length >= end - 1,
-      )
-    : all.findLast((each) => each.type === 'flow-collection' && !isClosed(each));
-  if (token === undefined) return undefined;
-  const mark = token.type === 'flow-collection' ? token.start.source : quoteMark(token);
-  return { at: token.offset, mark };
+  if (message.startsWith('Missing closing')) {
+    const token = quoted.find(
+      ({ offset, source }) => offset < end && offset + source.length >= end - 1,
+    );
+    return token && { at: token.offset, mark: quoteMark(token) };
+  }
+  if (collection === undefined || !/flow[- ](collection|map|sequence)/i.test(message)) {
+    return undefined;
+  }
+  return { at: collection.offset, mark: collection.start.source };
 }
 
 function isQuoted(token: CST.Token): token is CST.FlowScalar {
