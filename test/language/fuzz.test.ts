@@ -46,7 +46,7 @@ test('files with edited text', () => {
     }),
     { numRuns: 2500, seed },
   );
-  expect(compiled).toBeGreaterThan(100);
+  expect(compiled).toBeGreaterThan(5);
 });
 
 test('files with edited bytes', () => {
