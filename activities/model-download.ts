@@ -39,12 +39,12 @@ type SourceInputs = DownloadModelInputs & { readonly source: string };
 
 /** Asks upstream for the revisions of the sources that `inputs` name. */
 export async function resolveModel(
-  { env, signal }: StepContext,
+  { store, env, signal }: StepContext,
   inputs: DownloadModelInputs,
 ): Promise<JsonValue> {
   const revisions: Record<string, string> = {};
   for (const [part, source] of Object.entries(sourcesOf(inputs))) {
-    revisions[part] = (await resolveSource(source, 'model', { env, signal })).revision;
+    revisions[part] = (await resolveSource(source, 'model', { store, env, signal })).revision;
   }
   return revisions;
 }
@@ -203,12 +203,12 @@ async function fetchPart(
   choose: (names: readonly string[]) => readonly string[],
 ): Promise<Readonly<Record<string, string>>> {
   if (revision === undefined) throw new Error(`internal: no revision of ${source}`);
-  const { env, signal, progress } = context;
+  const { store, env, signal, progress } = context;
   const resolved = { source, revision };
-  const listed = await listSource(resolved, 'model', { env, signal });
+  const listed = await listSource(resolved, 'model', { store, env, signal });
   const files = choose(listed.map(({ name }) => name));
   const fetched = await fetchSource(resolved, 'model', {
-    ...{ env, signal, files },
+    ...{ store, env, signal, files },
     directory: await partDirectory(context, `fetched-${part}`),
     onProgress: ({ file, receivedBytes }) =>
       progress({ phase: `fetching ${file}`, bytes: receivedBytes }),
