@@ -1,17 +1,10 @@
-import { Composer, CST, Lexer, Parser } from 'yaml';
+import { Composer, type CST, Parser } from 'yaml';
 import type { Document, YAMLError } from 'yaml';
-import { closingBraces } from '../plan/expression-syntax.ts';
 import { MAX_DEPTH } from '../plan/json-depth.ts';
 import { quote } from './located.ts';
 import type { Reporter } from './reporter.ts';
 import type { Range } from './source-text.ts';
-
-/** Marks, keys and values of the text; a pipeline of 5,000 steps has some 200,000. */
-const MAX_TOKENS = 300_000;
-/** Characters looked at to find every bare expression: one with an odd quote in it takes a look of its own. */
-const MAX_SCANNED = 10_000_000;
-/** Characters of the longest expression, and room for its braces. */
-const MAX_EXPRESSION = 4200;
+import { lex, type Marks, reportTooDeep, withoutBareExpressions } from './yaml-lexer.ts';
 
 /**
  * The one YAML document of a text. Rule `yaml`.
@@ -20,64 +13,28 @@ const MAX_EXPRESSION = 4200;
  */
 export function composeYaml(reporter: Reporter): Document.Parsed | undefined {
   const { text } = reporter.source;
-  if (hasTooMuch(text, reporter)) return undefined;
-  const composition = compose(withoutBareExpressions(text, reporter));
+  const marks = lex(text, reporter);
+  if (marks === undefined) return undefined;
+  const composition = compose(withoutBareExpressions(text, marks, reporter), text.length);
   report(composition, reporter);
   return reporter.hasErrors ? undefined : composition.document;
-}
-
-/** To YAML the braces of `{ rows: ${{ params.rows }} }` open maps: they are reported, and other text put in their place. */
-function withoutBareExpressions(given: string, reporter: Reporter): string {
-  let text = given;
-  for (let scanned = 0; scanned < MAX_SCANNED; scanned += text.length) {
-    const bare = bareExpressions(text);
-    if (bare.length === 0) break;
-    for (const range of bare) {
-      const message = 'an expression inside { } or [ ] has to be in double quotes';
-      reporter.error('yaml', range, message);
-    }
-    text = masked(text, bare);
-  }
-  return text;
-}
-
-/** The parser is slow on hostile text: the cheap lexer counts first. */
-function hasTooMuch(text: string, reporter: Reporter): boolean {
-  let count = 0;
-  let depth = 0;
-  for (const { start, source } of lexemes(text)) {
-    count += 1;
-    if (count > MAX_TOKENS) {
-      const message = `the file has more than ${MAX_TOKENS} YAML tokens; split the pipeline`;
-      reporter.error('yaml', { start: 0, end: 0 }, message);
-      return true;
-    }
-    if (source === '[' || source === '{') depth += 1;
-    if (source === ']' || source === '}') depth -= 1;
-    if (depth <= MAX_DEPTH) continue;
-    reportTooDeep(start, reporter);
-    return true;
-  }
-  return false;
-}
-
-function reportTooDeep(start: number, reporter: Reporter): void {
-  const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
-  reporter.error('yaml', { start, end: start }, message);
 }
 
 interface Composition {
   readonly tokens: readonly CST.Token[];
   readonly problems: readonly YAMLError[];
   readonly document?: Document.Parsed;
-  /** Where a second document starts. */
-  readonly secondStart?: number;
+  /** Set when a second document follows. */
+  readonly endOfFirst?: number;
   /** Where values nest too deep to be read further. */
   readonly tooDeepAt?: number;
 }
 
-function compose(text: string): Composition {
-  const tokens = [...new Parser().parse(text)];
+function compose(marks: Marks, length: number): Composition {
+  const parser = new Parser();
+  const tokens: CST.Token[] = [];
+  for (const mark of marks) for (const token of parser.next(mark)) tokens.push(token);
+  tokens.push(...parser.end());
   let depth = 0;
   for (const [first] of layers(tokens)) {
     depth += 1;
@@ -85,13 +42,13 @@ function compose(text: string): Composition {
     if (depth > MAX_DEPTH) return { tokens, problems: [], tooDeepAt: first?.offset ?? 0 };
   }
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false });
-  const [document, second] = composer.compose(tokens, true, text.length);
+  const [document, second] = composer.compose(tokens, true, length);
   if (document === undefined) throw new Error('internal: a text has no YAML document');
   return {
     tokens,
     document,
     problems: [...document.errors, ...document.warnings],
-    ...(second !== undefined && { secondStart: startOfSecond(text, document.range[1]) }),
+    ...(second !== undefined && { endOfFirst: document.range[1] }),
   };
 }
 
@@ -101,63 +58,17 @@ function startOfSecond(text: string, endOfFirst: number): number {
   return endOfFirst + between.length;
 }
 
-/** The bare expressions of a text, up to one after which the lexer is lost: it took a quote inside for its own. */
-function bareExpressions(text: string): readonly Range[] {
-  const found: Range[] = [];
-  let end = 0;
-  for (const { start, source } of text.includes('${{') ? lexemes(text) : []) {
-    if (start < end && start + source.length > end) break;
-    const dollar = start + source.length - 1;
-    // In block style `${{` is inside a scalar; in flow style the scalar ends, and its braces are marks.
-    if (start < end || !source.endsWith('$') || !text.startsWith('${{', dollar)) continue;
-    end = dollar + expressionLength(text, dollar);
-    found.push({ start: dollar, end });
-  }
-  return found;
-}
-
-/** With its braces; those alone where it is not closed in its line. */
-function expressionLength(text: string, start: number): number {
-  const [line = ''] = text.slice(start, start + MAX_EXPRESSION).split('\n', 1);
-  const close = closingBraces(line, 3);
-  return close < 0 ? 3 : close + 2;
-}
-
-const MARKS: ReadonlySet<string> = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR]);
-
-/** The lexer's tokens with their places; marks that it puts between them have no text. */
-function* lexemes(text: string): Generator<{ readonly start: number; readonly source: string }> {
-  let start = 0;
-  let isScalar = false;
-  for (const source of new Lexer().lex(text)) {
-    const isMark: boolean = !isScalar && MARKS.has(source);
-    isScalar = isMark && source === CST.SCALAR;
-    if (isMark) continue;
-    yield { start, source };
-    start += source.length;
-  }
-}
-
-function masked(text: string, ranges: readonly Range[]): string {
-  const parts: string[] = [];
-  let position = 0;
-  for (const { start, end } of ranges) {
-    parts.push(text.slice(position, start), 'x'.repeat(end - start));
-    position = end;
-  }
-  return parts.join('') + text.slice(position);
-}
-
 function report(composition: Composition, reporter: Reporter): void {
-  const { tokens, problems, document, secondStart, tooDeepAt } = composition;
+  const { tokens, problems, document, endOfFirst, tooDeepAt } = composition;
   if (tooDeepAt !== undefined) reportTooDeep(tooDeepAt, reporter);
   if (document?.directives.yaml.version === '1.1') {
     const message = "the file says %YAML 1.1, which reads 'yes' as true; remove the line";
     reporter.error('yaml', { start: 0, end: 1 }, message);
   }
-  if (secondStart !== undefined) {
+  if (endOfFirst !== undefined) {
+    const start = startOfSecond(reporter.source.text, endOfFirst);
     const message = 'a second document starts here; expected one pipeline in a file';
-    reporter.error('yaml', { start: secondStart, end: secondStart + 3 }, message);
+    reporter.error('yaml', { start, end: start + 3 }, message);
   }
   const unclosed = problems.length === 0 ? NOTHING_OPEN : openTokens(tokens);
   for (const problem of withoutConsequences(problems, reporter)) {

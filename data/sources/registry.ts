@@ -6,7 +6,13 @@ import { resolveModel } from '../../store/registry.ts';
 import type { ArtifactDigest, ArtifactFile, Store } from '../../store/store.ts';
 import { diskFailure } from '../disk-failure.ts';
 import { wantedFiles } from './source.ts';
-import type { FetchedFile, FetchOptions, SourceDriver, SourceFile, SourceOptions } from './source.ts';
+import type {
+  FetchedFile,
+  FetchOptions,
+  SourceDriver,
+  SourceFile,
+  SourceOptions,
+} from './source.ts';
 
 /**
  * `registry:NAME`, `registry:NAME@ALIAS` or `registry:NAME@VERSION`: a model that a pipeline of the

@@ -93,7 +93,7 @@ test.each<[string, PipelineText, string | RegExp]>([
   [
     'an alias of 1 MB',
     `name: p\nenv: *${fill('a')}\n`,
-    /^unknown alias '\*a{59}…'; expected an anchor/,
+    /^unknown alias '\*a{58}…'; expected an anchor/,
   ],
   [
     'text that doubles at each of 45 levels',
