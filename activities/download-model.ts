@@ -10,7 +10,7 @@ const inputs = z
       .register(schemaFacts, { example: 'hf://OWNER/NAME' })
       .optional()
       .describe(
-        'hf://OWNER/NAME[@REVISION] or file:PATH of a Hugging Face folder, or of a folder with config.json, model.onnx and tokenizer.json, or of an .onnx file (with tokenizer); without it a fresh model is made from config, seed and tokenizer',
+        'hf://OWNER/NAME[@REVISION], registry:NAME[@ALIAS or @VERSION] of a model that was registered, or file:PATH of a Hugging Face folder, or of a folder with config.json, model.onnx and tokenizer.json, or of an .onnx file (with tokenizer); without it a fresh model is made from config, seed and tokenizer',
       ),
     token: credential('HF_TOKEN')
       .optional()
@@ -59,7 +59,7 @@ export const downloadModel = defineStep({
   effect: 'source',
   role: 'work',
   summary:
-    'Get a model (weights, config, tokenizer) from a folder or the Hugging Face Hub, or make a fresh one.',
+    'Get a model (weights, config, tokenizer) from a folder, the Hugging Face Hub or the registry, or make a fresh one.',
   with: inputs,
   outputs: {
     model: artifact('model').describe('weights, config.json and tokenizer'),

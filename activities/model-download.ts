@@ -60,11 +60,11 @@ function isOfHub(source: string): boolean {
 }
 
 function sourceOptions(
-  { env, signal }: StepContext,
+  { store, env, signal }: StepContext,
   { token }: DownloadModelInputs,
   source: string,
 ): SourceOptions {
-  return { env, signal, ...(token !== undefined && isOfHub(source) && { token }) };
+  return { store, env, signal, ...(token !== undefined && isOfHub(source) && { token }) };
 }
 
 function sourcesOf({ source, config, tokenizer }: DownloadModelInputs): {

@@ -1,6 +1,7 @@
 import { isAbsolute, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { formatDiagnostics, type Diagnostic } from '../language/compile.ts';
+import { printable } from '../language/excerpt.ts';
 import { RULES } from '../language/rules.ts';
 import type { Format } from './formats.ts';
 import { printLines } from './output.ts';
@@ -21,7 +22,7 @@ export interface CheckedFile {
 export function printChecked(checked: readonly CheckedFile[], format: Format): number {
   const problems = checked.flatMap(({ problem = [] }) => problem);
   for (const problem of problems) process.stderr.write(`error: ${problem}\n`);
-  const text = render(checked, problems, format);
+  const text = renderChecked(checked, format);
   if (text !== '') printLines([text]);
   return problems.length > 0 ? 2 : hasErrors(checked) ? 1 : 0;
 }
@@ -33,11 +34,8 @@ function hasErrors(checked: readonly CheckedFile[]): boolean {
 }
 
 /** Ready to print; empty when there is nothing to say. */
-function render(
-  checked: readonly CheckedFile[],
-  problems: readonly string[],
-  format: Format,
-): string {
+export function renderChecked(checked: readonly CheckedFile[], format: Format): string {
+  const problems = checked.flatMap(({ problem = [] }) => problem);
   const diagnostics = checked.flatMap((each) => each.diagnostics);
   switch (format) {
     case 'json': {
@@ -81,7 +79,7 @@ function workflowCommand(diagnostic: Diagnostic): string {
     title: `retune: ${rule}`,
   }).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
   const command = severity === 'error' ? 'error' : 'notice';
-  return `::${command} ${properties.join(',')}::${escapeData(message)}`;
+  return `::${command} ${properties.join(',')}::${escapeData(printable(message))}`;
 }
 
 function escapeData(text: string): string {

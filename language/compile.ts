@@ -102,8 +102,17 @@ interface Analysis {
 }
 
 function analyse(options: CheckOptions, isSubmission: boolean): Analysis {
-  const { source, sourceName = 'pipeline.yaml', params = {}, catalog } = options;
+  const { source, sourceName = 'pipeline.yaml' } = options;
   const reporter = readSource(source, sourceName);
+  const analysis = reporter.attempt(() => analyseSource(reporter, options, isSubmission));
+  return analysis ?? { reporter, graph: new Map() };
+}
+
+function analyseSource(
+  reporter: Reporter,
+  { params = {}, catalog }: CheckOptions,
+  isSubmission: boolean,
+): Analysis {
   const graph: Graph = new Map();
   const root = reporter.hasErrors ? undefined : parseYaml(reporter);
   if (root === undefined) return { reporter, graph };

@@ -1,8 +1,8 @@
 /** Characters of a line that are shown. */
 const MAX_WIDTH = 120;
 const BEFORE = 40;
-/** UTF-16 code units in which that many characters are found. */
-const WINDOW = 2000;
+/** UTF-16 code units in which more than that many characters are found. */
+const WINDOW = 300;
 
 /**
  * A line of source and the marks under a part of it, ready to print: `^~~~`. A long line is cut

@@ -22,6 +22,9 @@ const EXPECTED = {
   source_name: "a file's name",
 } as const;
 
+/** Characters of a name: each diagnostic has the file's. */
+const MAX_TEXT = 1000;
+
 /**
  * Reads the second argument of a submission: JSON as bytes, as text, or as an object; none is `{}`.
  *
@@ -48,6 +51,11 @@ export function parseOptions(
     }
     if (!isOfOption(key, item)) {
       return refuse(`option ${quote(key)} is ${describeFound(item)}; expected ${EXPECTED[key]}`);
+    }
+    if (typeof item === 'string' && item.length > MAX_TEXT) {
+      return refuse(
+        `option ${quote(key)} has ${item.length} characters; expected at most ${MAX_TEXT}`,
+      );
     }
   }
   return { ok: true, options: value };

@@ -21,9 +21,10 @@ export function readParamTexts(
   texts: ReadonlyMap<string, string>,
 ): ParamTexts {
   const reporter = readSource(source, 'pipeline.yaml');
-  const root = reporter.hasErrors ? undefined : parseYaml(reporter);
-  const declared = readParams(root?.entries.get('params'), reporter);
-  const params = new Map<string, JsonValue>();
+  const root = reporter.attempt(() => (reporter.hasErrors ? undefined : parseYaml(reporter)));
+  const params = root?.entries.get('params');
+  const declared = reporter.attempt(() => readParams(params, reporter)) ?? new Map();
+  const typed = new Map<string, JsonValue>();
   const unknown: string[] = [];
   const misfits: string[] = [];
   for (const [name, text] of texts) {
@@ -32,10 +33,10 @@ export function readParamTexts(
     const parsed = declaration
       ? parseParamText(declaration, text)
       : ({ ok: true, value: text } as const);
-    if (parsed.ok) params.set(name, parsed.value);
+    if (parsed.ok) typed.set(name, parsed.value);
     else misfits.push(parsed.message);
   }
   // An unknown name alone is a diagnostic with a place; beside a misfit nothing is compiled.
   const problems = misfits.length === 0 ? [] : [...unknown, ...misfits];
-  return { params: Object.fromEntries(params), problems };
+  return { params: Object.fromEntries(typed), problems };
 }

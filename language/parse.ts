@@ -2,6 +2,7 @@ import { isAlias, isMap, isScalar, isSeq } from 'yaml';
 import type { Node, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { reportDuplicateKey } from './checks/duplicate-key.ts';
 import type { JsonValue } from '../plan/json.ts';
+import { MAX_DEPTH } from '../plan/json-depth.ts';
 import type { Located, LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import { quote, toJson } from './located.ts';
 import { isMergeKey, mergeSources, withMerged } from './merge-keys.ts';
@@ -9,8 +10,18 @@ import { Reporter } from './reporter.ts';
 import { type Range, SourceText } from './source-text.ts';
 import { composeYaml } from './yaml-syntax.ts';
 
-/** Values once aliases are followed: a few lines of them can stand for billions. */
+/** Once aliases are followed: a few lines of them can stand for billions of values. */
 const MAX_VALUES = 200_000;
+const MAX_CHARACTERS = 4 * 1024 * 1024;
+
+/** What is in a value, aliases followed. */
+interface Extent {
+  readonly values: number;
+  /** Of keys and texts. */
+  readonly characters: number;
+  /** Maps and lists within one another. */
+  readonly depth: number;
+}
 
 /**
  * Reads YAML 1.2 (core schema) into values with places. What is not one map of JSON values is
@@ -39,8 +50,10 @@ export type ParsedValue =
 /** One YAML value of any kind, as it stands on a command line, or what is wrong with it. */
 export function parseYamlValue(text: string): ParsedValue {
   const reporter = new Reporter(new SourceText('value', text));
-  const document = composeYaml(reporter);
-  const located = document && new Locator(reporter).locateRoot(document.contents);
+  const located = reporter.attempt(() => {
+    const document = composeYaml(reporter);
+    return document && new Locator(reporter).locateRoot(document.contents);
+  });
   if (located !== undefined && !reporter.hasErrors) return { ok: true, value: toJson(located) };
   const [first] = reporter.diagnostics();
   return { ok: false, message: first?.message ?? '' };
@@ -64,8 +77,7 @@ const JSON_TAGS: ReadonlySet<string> = new Set([
 class Locator {
   readonly #reporter: Reporter;
   readonly #anchors = new Map<string, Located | 'open'>();
-  /** Values within each collection, aliases followed. */
-  readonly #sizes = new Map<Located, number>();
+  readonly #extents = new Map<Located, Extent>();
   #hasBadAlias = false;
   /** Entries that merge keys have brought in. */
   #merged = 0;
@@ -77,10 +89,9 @@ class Locator {
   locateRoot(node: Node | null): Located | undefined {
     const root = this.#locate(node, { start: 0, end: 0 });
     if (this.#hasBadAlias) return undefined;
-    const size = this.#sizes.get(root) ?? 0;
-    if (size <= MAX_VALUES) return root;
-    const message = `aliases make ${size} values of this file; expected at most ${MAX_VALUES}`;
-    this.#reporter.error('yaml', { start: 0, end: 0 }, message);
+    const problem = extentProblem(this.#extentOf(root));
+    if (problem === undefined) return root;
+    this.#reporter.error('yaml', { start: 0, end: 0 }, problem);
     return undefined;
   }
 
@@ -116,8 +127,8 @@ class Locator {
     if (target === undefined || target === 'open') {
       const message =
         target === undefined
-          ? `unknown alias '*${anchor}'; expected an anchor '&${anchor}' before it`
-          : `alias '*${anchor}' stands inside its own anchor '&${anchor}'; move one of them out`;
+          ? `unknown alias ${quote(`*${anchor}`)}; expected an anchor ${quote(`&${anchor}`)} before it`
+          : `alias ${quote(`*${anchor}`)} stands inside its own anchor ${quote(`&${anchor}`)}; move one of them out`;
       this.#reporter.error('yaml', range, message);
       this.#hasBadAlias = true;
       return { ...EMPTY, range };
@@ -143,8 +154,10 @@ class Locator {
     let entries = own;
     for (const merge of merges) entries = this.#merge(entries, merge);
     const map: LocatedMap = { kind: 'map', range: nodeRange(node), entries };
+    const keys = [...entries.keys()].reduce((sum, key) => sum + key.length, 0);
     this.#measure(
       map,
+      keys,
       [...entries.values()].map(({ value }) => value),
     );
     return map;
@@ -167,13 +180,24 @@ class Locator {
       this.#locate(item, { start: range.start, end: range.start }),
     );
     const list: Located = { kind: 'list', range, items };
-    this.#measure(list, items);
+    this.#measure(list, 0, items);
     return list;
   }
 
-  #measure(collection: Located, items: readonly Located[]): void {
-    const size = items.reduce((sum, item) => sum + (this.#sizes.get(item) ?? 1), 1);
-    this.#sizes.set(collection, size);
+  #measure(collection: Located, keys: number, items: readonly Located[]): void {
+    const extents = items.map((item) => this.#extentOf(item));
+    this.#extents.set(collection, {
+      values: extents.reduce((sum, { values }) => sum + values, 1),
+      characters: extents.reduce((sum, { characters }) => sum + characters, keys),
+      depth: extents.reduce((most, { depth }) => Math.max(most, depth), 0) + 1,
+    });
+  }
+
+  #extentOf(located: Located): Extent {
+    const known = this.#extents.get(located);
+    if (known !== undefined) return known;
+    const text = located.kind === 'scalar' ? located.value : null;
+    return { values: 1, characters: typeof text === 'string' ? text.length : 0, depth: 0 };
   }
 
   #keyText(key: Node | null, range: Range): string | undefined {
@@ -203,6 +227,18 @@ class Locator {
     if (problem !== undefined) this.#reporter.error('yaml', range, problem);
     return { kind: 'scalar', range, value: Number(value) + 0, isInteger };
   }
+}
+
+function extentProblem({ values, characters, depth }: Extent): string | undefined {
+  const found =
+    values > MAX_VALUES
+      ? `make ${values} values of this file; expected at most ${MAX_VALUES}`
+      : characters > MAX_CHARACTERS
+        ? `make ${characters} characters of this file; expected at most ${MAX_CHARACTERS}`
+        : depth > MAX_DEPTH
+          ? `nest values ${depth} levels deep; expected at most ${MAX_DEPTH}`
+          : undefined;
+  return found && `aliases ${found}`;
 }
 
 function numberProblem(value: unknown, source: string, isInteger: boolean): string | undefined {

@@ -79,8 +79,17 @@ export function schemasAt(
   );
 }
 
+const knownKeys = new WeakMap<ValueSchema, { readonly keys: readonly string[] | undefined }>();
+
 /** The keys that a map of this schema may have; undefined when any is allowed. */
 export function keysOf(schema: ValueSchema): readonly string[] | undefined {
+  // A schema of thousands of params is asked once for each that is misspelt.
+  const known = knownKeys.get(schema) ?? { keys: readKeys(schema) };
+  knownKeys.set(schema, known);
+  return known.keys;
+}
+
+function readKeys(schema: ValueSchema): readonly string[] | undefined {
   const branches = branchesOf(schema) ?? [schema];
   const maps = branches.filter(({ properties }) => properties !== undefined);
   if (maps.some(({ additionalProperties }) => typeof additionalProperties === 'object')) {

@@ -1,14 +1,14 @@
-import { stringify } from 'yaml';
-import type { JsonObject, JsonValue } from '../plan/json.ts';
+import { Document, isScalar, visit } from 'yaml';
+import type { JsonObject } from '../plan/json.ts';
+import { isDeeper, MAX_DEPTH } from '../plan/json-depth.ts';
 import { Reporter } from './reporter.ts';
 import { SourceText } from './source-text.ts';
 
 /** A pipeline as it is submitted: bytes of YAML, YAML, or the object that the YAML would give. */
 export type PipelineText = Uint8Array | string | JsonObject;
 
-const MAX_SOURCE_BYTES = 1024 * 1024;
-/** Maps and lists within one another. */
-export const MAX_DEPTH = 64;
+/** Whoever reads a file needs to read no more of it than one byte above. */
+export const MAX_SOURCE_BYTES = 1024 * 1024;
 
 /**
  * The text that a submission stands for, and a reporter for what is found in it. An object is
@@ -23,11 +23,22 @@ export function readSource(submitted: PipelineText, file: string): Reporter {
   if (isDeeper(submitted, MAX_DEPTH)) {
     return refused(file, `the object nests more than ${MAX_DEPTH} levels deep; flatten it`);
   }
-  return checked(file, stringify(submitted, { lineWidth: 0, aliasDuplicateObjects: false }));
+  return checked(file, yamlOf(submitted));
+}
+
+function yamlOf(submitted: JsonObject): string {
+  const document = new Document(submitted, { aliasDuplicateObjects: false });
+  visit(document, {
+    Pair: (_, { key }) => {
+      // Without quotes it would merge.
+      if (isScalar(key) && key.value === '<<') key.type = 'QUOTE_SINGLE';
+    },
+  });
+  return document.toString({ lineWidth: 0 });
 }
 
 function readBytes(bytes: Uint8Array, file: string): Reporter {
-  if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(file, bytes.length);
+  if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(file);
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
     return refused(file, 'the file is UTF-16; expected UTF-8; save it as UTF-8');
@@ -46,8 +57,7 @@ function readBytes(bytes: Uint8Array, file: string): Reporter {
 
 function checked(file: string, given: string): Reporter {
   const text = given.replace(/^\uFEFF/, '');
-  const bytes = byteLength(text);
-  if (bytes > MAX_SOURCE_BYTES) return tooLarge(file, bytes);
+  if (byteLength(text) > MAX_SOURCE_BYTES) return tooLarge(file);
   const reporter = new Reporter(new SourceText(file, text));
   if (text.trim() === '') {
     const message = 'the file is empty; a pipeline has at least name: NAME and steps: { ... }';
@@ -56,8 +66,8 @@ function checked(file: string, given: string): Reporter {
   return reporter;
 }
 
-function tooLarge(file: string, bytes: number): Reporter {
-  return refused(file, `the file has ${bytes} bytes; expected at most ${MAX_SOURCE_BYTES}`);
+function tooLarge(file: string): Reporter {
+  return refused(file, `the file has more than ${MAX_SOURCE_BYTES} bytes; split the pipeline`);
 }
 
 function refused(file: string, message: string): Reporter {
@@ -81,15 +91,4 @@ function firstInvalid(bytes: Uint8Array, text: string): { start: number; byte: n
 
 function byteLength(text: string): number {
   return new TextEncoder().encode(text).length;
-}
-
-function isDeeper(value: JsonValue, levels: number): boolean {
-  let layer: readonly JsonValue[] = [value];
-  for (let depth = 0; layer.length > 0; depth += 1) {
-    if (depth > levels) return true;
-    layer = layer.flatMap((item) =>
-      item !== null && typeof item === 'object' ? Object.values<JsonValue>(item) : [],
-    );
-  }
-  return false;
 }

@@ -107,9 +107,10 @@ function resolveText(
     const schemas = value === undefined ? schemasOf(part, contexts) : [{ const: value }];
     return checkStandsInText(part, schemas, reporter) && value !== undefined;
   });
-  return isKnown.every(Boolean)
-    ? { value: knownText(template, context) }
-    : { range: scalar.range, text, schemas: [{ type: 'string' }] };
+  const known = isKnown.every(Boolean) ? knownText(template, context) : undefined;
+  return known === undefined
+    ? { range: scalar.range, text, schemas: [{ type: 'string' }] }
+    : { value: known };
 }
 
 /** What an expression gives, as far as its outermost part tells. */

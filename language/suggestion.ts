@@ -2,7 +2,7 @@ import { distance } from 'fastest-levenshtein';
 import { quote } from './located.ts';
 
 /** Looked at for one misspelt name: 5,000 of them among 5,000 must stay quick. */
-const MAX_CANDIDATES = 1000;
+const MAX_CANDIDATES = 500;
 const MAX_LISTED = 20;
 const LEAST_PART = 4;
 
@@ -16,10 +16,13 @@ export function closest(name: string, candidates: Iterable<string>): string | un
   for (const candidate of candidates) {
     if ((compared += 1) > MAX_CANDIDATES) break;
     const known = normalised(candidate);
-    const edits = distance(wanted, known);
-    if (edits < bestDistance) {
-      best = candidate;
-      bestDistance = edits;
+    // As many edits as the lengths differ by are needed in any case.
+    if (Math.abs(known.length - wanted.length) < bestDistance) {
+      const edits = distance(wanted, known);
+      if (edits < bestDistance) {
+        best = candidate;
+        bestDistance = edits;
+      }
     }
     if (wanted.length >= LEAST_PART && known.includes(wanted)) containing.push(candidate);
   }
@@ -33,10 +36,9 @@ function farthest(length: number): number {
 }
 
 /** `did you mean 'x'?` when a candidate is near, else `expected one of a, b`. */
-export function suggestion(name: string, candidates: Iterable<string>): string {
-  const all = [...candidates];
-  const near = closest(name, all);
-  return near === undefined ? `expected ${oneOf(all)}` : `did you mean ${quote(near)}?`;
+export function suggestion(name: string, candidates: readonly string[]): string {
+  const near = closest(name, candidates);
+  return near === undefined ? `expected ${oneOf(candidates)}` : `did you mean ${quote(near)}?`;
 }
 
 /** `a`, or `one of a, b, c`; a long list is cut. */
@@ -47,5 +49,6 @@ export function oneOf(names: readonly string[]): string {
 }
 
 function normalised(name: string): string {
-  return name.slice(0, 100).toLowerCase().replaceAll(/[- ]/g, '_');
+  const lower = name.slice(0, 100).toLowerCase();
+  return /[- ]/.test(lower) ? lower.replaceAll(/[- ]/g, '_') : lower;
 }

@@ -7,6 +7,9 @@ import type { Reporter } from './reporter.ts';
 import { scalarOffsets } from './scalar-offsets.ts';
 import type { Range } from './source-text.ts';
 
+/** Four for each step of the largest file; thousands in one text keep a worker busy. */
+const MAX_EXPRESSIONS = 20_000;
+
 /** An expression and where each part of it stands. */
 export interface LocatedExpression {
   readonly expression: Expression;
@@ -30,6 +33,7 @@ export class TemplateReader {
   readonly #reporter: Reporter;
   readonly #templates = new Map<LocatedScalar, LocatedTemplate>();
   readonly #conditions = new Map<LocatedScalar, LocatedExpression | undefined>();
+  #expressionCount = 0;
 
   constructor(reporter: Reporter) {
     this.#reporter = reporter;
@@ -89,6 +93,12 @@ export class TemplateReader {
   }
 
   #parse(text: string, start: number, place: PlaceOf): LocatedExpression | undefined {
+    this.#expressionCount += 1;
+    if (this.#expressionCount > MAX_EXPRESSIONS) {
+      this.#reporter.end(
+        `the file has more than ${MAX_EXPRESSIONS} expressions; split the pipeline`,
+      );
+    }
     const rangeOf = (part: Range): Range =>
       place({ start: start + part.start, end: start + part.end });
     try {

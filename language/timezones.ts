@@ -63,9 +63,11 @@ export function nearestTimezone(name: string): string | undefined {
   return inAnyCase(name) ?? closest(name, timezones());
 }
 
+let spellings: ReadonlyMap<string, string> | undefined;
+
 function inAnyCase(name: string): string | undefined {
-  const lower = name.toLowerCase();
-  return [...timezones()].find((known) => known.toLowerCase() === lower);
+  spellings ??= new Map([...timezones()].map((known) => [known.toLowerCase(), known]));
+  return spellings.get(name.toLowerCase());
 }
 
 const AREA = /^(?:Africa|America|Antarctica|Asia|Atlantic|Australia|Europe|Indian|Pacific)\//;

@@ -1,17 +1,10 @@
-import { Composer, CST, Lexer, Parser } from 'yaml';
+import { Composer, type CST, Parser } from 'yaml';
 import type { Document, YAMLError } from 'yaml';
-import { templateSegments } from '../plan/expressions.ts';
+import { MAX_DEPTH } from '../plan/json-depth.ts';
 import { quote } from './located.ts';
 import type { Reporter } from './reporter.ts';
 import type { Range } from './source-text.ts';
-import { MAX_DEPTH } from './source.ts';
-
-/** Marks, keys and values of the text; a pipeline of 5,000 steps has some 200,000. */
-const MAX_TOKENS = 300_000;
-/** Characters looked at to find every bare expression: one with an odd quote in it takes a look of its own. */
-const MAX_SCANNED = 10_000_000;
-/** Characters of the longest expression, and room for its braces. */
-const MAX_EXPRESSION = 4200;
+import { lex, type Marks, reportTooDeep, withoutBareExpressions } from './yaml-lexer.ts';
 
 /**
  * The one YAML document of a text. Rule `yaml`.
@@ -20,52 +13,28 @@ const MAX_EXPRESSION = 4200;
  */
 export function composeYaml(reporter: Reporter): Document.Parsed | undefined {
   const { text } = reporter.source;
-  if (hasTooManyTokens(text, reporter)) return undefined;
-  const composition = compose(withoutBareExpressions(text, reporter));
+  const marks = lex(text, reporter);
+  if (marks === undefined) return undefined;
+  const composition = compose(withoutBareExpressions(text, marks, reporter), text.length);
   report(composition, reporter);
   return reporter.hasErrors ? undefined : composition.document;
-}
-
-/** To YAML the braces of `{ rows: ${{ params.rows }} }` open maps: they are reported, and other text put in their place. */
-function withoutBareExpressions(given: string, reporter: Reporter): string {
-  let text = given;
-  for (let scanned = 0; scanned < MAX_SCANNED; scanned += text.length) {
-    const bare = bareExpressions(text);
-    if (bare.length === 0) break;
-    for (const range of bare) {
-      const message = 'an expression inside { } or [ ] has to be in double quotes';
-      reporter.error('yaml', range, message);
-    }
-    text = masked(text, bare);
-  }
-  return text;
-}
-
-/** The parser is slow on hostile text: the cheap lexer counts first. */
-function hasTooManyTokens(text: string, reporter: Reporter): boolean {
-  let count = 0;
-  for (const token of new Lexer().lex(text)) {
-    count += token === '' ? 0 : 1;
-    if (count <= MAX_TOKENS) continue;
-    const message = `the file has more than ${MAX_TOKENS} YAML tokens; split the pipeline`;
-    reporter.error('yaml', { start: 0, end: 0 }, message);
-    return true;
-  }
-  return false;
 }
 
 interface Composition {
   readonly tokens: readonly CST.Token[];
   readonly problems: readonly YAMLError[];
   readonly document?: Document.Parsed;
-  /** Where a second document starts. */
-  readonly secondStart?: number;
+  /** Set when a second document follows. */
+  readonly endOfFirst?: number;
   /** Where values nest too deep to be read further. */
   readonly tooDeepAt?: number;
 }
 
-function compose(text: string): Composition {
-  const tokens = [...new Parser().parse(text)];
+function compose(marks: Marks, length: number): Composition {
+  const parser = new Parser();
+  const tokens: CST.Token[] = [];
+  for (const mark of marks) for (const token of parser.next(mark)) tokens.push(token);
+  tokens.push(...parser.end());
   let depth = 0;
   for (const [first] of layers(tokens)) {
     depth += 1;
@@ -73,79 +42,37 @@ function compose(text: string): Composition {
     if (depth > MAX_DEPTH) return { tokens, problems: [], tooDeepAt: first?.offset ?? 0 };
   }
   const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false });
-  const [document, second] = composer.compose(tokens, true, text.length);
+  const [document, second] = composer.compose(tokens, true, length);
   if (document === undefined) throw new Error('internal: a text has no YAML document');
   return {
     tokens,
     document,
     problems: [...document.errors, ...document.warnings],
-    ...(second !== undefined && { secondStart: text.indexOf('---', document.range[1]) }),
+    ...(second !== undefined && { endOfFirst: document.range[1] }),
   };
 }
 
-/** The bare expressions of a text, up to one after which the lexer is lost: it took a quote inside for its own. */
-function bareExpressions(text: string): readonly Range[] {
-  const found: Range[] = [];
-  let end = 0;
-  for (const { start, source } of text.includes('${{') ? lexemes(text) : []) {
-    if (start < end && start + source.length > end) break;
-    const dollar = start + source.length - 1;
-    // In block style `${{` is inside a scalar; in flow style the scalar ends, and its braces are marks.
-    if (start < end || !source.endsWith('$') || !text.startsWith('${{', dollar)) continue;
-    end = dollar + expressionLength(text, dollar);
-    found.push({ start: dollar, end });
-  }
-  return found;
-}
-
-/** With its braces; those alone where it is not closed in its line. */
-function expressionLength(text: string, start: number): number {
-  const [line = ''] = text.slice(start, start + MAX_EXPRESSION).split('\n', 1);
-  const [segment] = templateSegments(line);
-  return segment?.kind === 'expression' && segment.isClosed ? segment.text.length + 5 : 3;
-}
-
-const MARKS: ReadonlySet<string> = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR]);
-
-/** The lexer's tokens with their places; marks that it puts between them have no text. */
-function* lexemes(text: string): Generator<{ readonly start: number; readonly source: string }> {
-  let start = 0;
-  let isScalar = false;
-  for (const source of new Lexer().lex(text)) {
-    const isMark: boolean = !isScalar && MARKS.has(source);
-    isScalar = isMark && source === CST.SCALAR;
-    if (isMark) continue;
-    yield { start, source };
-    start += source.length;
-  }
-}
-
-function masked(text: string, ranges: readonly Range[]): string {
-  const parts: string[] = [];
-  let position = 0;
-  for (const { start, end } of ranges) {
-    parts.push(text.slice(position, start), 'x'.repeat(end - start));
-    position = end;
-  }
-  return parts.join('') + text.slice(position);
+/** The `---` of a second document, or what stands after a `...`. */
+function startOfSecond(text: string, endOfFirst: number): number {
+  const [between = ''] = /^\s*(?:\.{3}\s*)?/.exec(text.slice(endOfFirst)) ?? [];
+  return endOfFirst + between.length;
 }
 
 function report(composition: Composition, reporter: Reporter): void {
-  const { tokens, problems, document, secondStart, tooDeepAt } = composition;
-  if (tooDeepAt !== undefined) {
-    const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
-    reporter.error('yaml', { start: tooDeepAt, end: tooDeepAt }, message);
-  }
+  const { tokens, problems, document, endOfFirst, tooDeepAt } = composition;
+  if (tooDeepAt !== undefined) reportTooDeep(tooDeepAt, reporter);
   if (document?.directives.yaml.version === '1.1') {
     const message = "the file says %YAML 1.1, which reads 'yes' as true; remove the line";
     reporter.error('yaml', { start: 0, end: 1 }, message);
   }
-  if (secondStart !== undefined) {
+  if (endOfFirst !== undefined) {
+    const start = startOfSecond(reporter.source.text, endOfFirst);
     const message = 'a second document starts here; expected one pipeline in a file';
-    reporter.error('yaml', { start: secondStart, end: secondStart + 3 }, message);
+    reporter.error('yaml', { start, end: start + 3 }, message);
   }
+  const unclosed = problems.length === 0 ? NOTHING_OPEN : openTokens(tokens);
   for (const problem of withoutConsequences(problems, reporter)) {
-    reportProblem(problem, tokens, reporter);
+    reportProblem(problem, unclosed, reporter);
   }
 }
 
@@ -172,11 +99,11 @@ const YAML_PROBLEMS: Readonly<Record<string, string>> = {
   BLOCK_AS_IMPLICIT_KEY: "a second ': ' in one line; put the value in quotes",
 };
 
-function reportProblem(problem: YAMLError, tokens: readonly CST.Token[], reporter: Reporter): void {
+function reportProblem(problem: YAMLError, open: OpenTokens, reporter: Reporter): void {
   const { code, message } = problem;
   const range = rangeOf(problem, reporter);
   const { start, end } = range;
-  const unclosed = unclosedToken(message, end, tokens);
+  const unclosed = unclosedToken(message, end, open);
   if (unclosed !== undefined) {
     const { at, mark } = unclosed;
     const text = `'${mark}' is not closed; add '${CLOSING[mark] ?? mark}'`;
@@ -203,26 +130,38 @@ function rangeOf({ message, pos: [start, end] }: YAMLError, reporter: Reporter):
 
 const CLOSING: Readonly<Record<string, string>> = { '{': '}', '[': ']' };
 
+/** What may not be closed: quoted scalars, and the innermost { or [; what is around it is open because of it. */
+interface OpenTokens {
+  readonly quoted: readonly CST.FlowScalar[];
+  readonly collection?: CST.FlowCollection | undefined;
+}
+
+const NOTHING_OPEN: OpenTokens = { quoted: [] };
+
+function openTokens(tokens: readonly CST.Token[]): OpenTokens {
+  const all = [...layers(tokens)].flat();
+  const collection = all.findLast(
+    (each): each is CST.FlowCollection => each.type === 'flow-collection' && !isClosed(each),
+  );
+  return { quoted: all.filter(isQuoted), collection };
+}
+
 /** What was opened and never closed, where the parser names only the place it gave up. */
 function unclosedToken(
   message: string,
   end: number,
-  tokens: readonly CST.Token[],
+  { quoted, collection }: OpenTokens,
 ): { readonly at: number; readonly mark: string } | undefined {
-  const isQuote = message.startsWith('Missing closing');
-  const isCollection = /flow[- ](collection|map|sequence)/i.test(message);
-  if (!isQuote && !isCollection) return undefined;
-  const all = [...layers(tokens)].flat();
-  // The innermost one: what is around it is open because of it.
-  const token = isQuote
-    ? all.find(
-        (each) =>
-          isQuoted(each) && each.offset < end && each.offset + each.source.length >= end - 1,
-      )
-    : all.findLast((each) => each.type === 'flow-collection' && !isClosed(each));
-  if (token === undefined) return undefined;
-  const mark = token.type === 'flow-collection' ? token.start.source : quoteMark(token);
-  return { at: token.offset, mark };
+  if (message.startsWith('Missing closing')) {
+    const token = quoted.find(
+      ({ offset, source }) => offset < end && offset + source.length >= end - 1,
+    );
+    return token && { at: token.offset, mark: quoteMark(token) };
+  }
+  if (collection === undefined || !/flow[- ](collection|map|sequence)/i.test(message)) {
+    return undefined;
+  }
+  return { at: collection.offset, mark: collection.start.source };
 }
 
 function isQuoted(token: CST.Token): token is CST.FlowScalar {

@@ -128,7 +128,8 @@ export function templateSegments(text: string): readonly TemplateSegment[] {
   return segments;
 }
 
-function closingBraces(text: string, from: number): number {
+/** Where the `}}` of an expression is whose text begins at `from`; below 0 when there is none. */
+export function closingBraces(text: string, from: number): number {
   let isQuoted = false;
   for (let at = from; at < text.length; at += 1) {
     if (text[at] === "'") isQuoted = !isQuoted;

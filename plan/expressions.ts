@@ -1,18 +1,19 @@
 import { Evaluator } from '@actions/expressions';
 import type { data } from '@actions/expressions';
 import { fromExpressionData, isTruthy, toExpressionData } from './expression-data.ts';
+import { boundedFunctions, type EngineFunctions } from './expression-functions.ts';
 import { ExpressionError, parseExpression, templateSegments } from './expression-syntax.ts';
 import type { Reference } from './expression-references.ts';
 import type { Expression } from './expression-syntax.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { StepStatus, Template } from './plan.ts';
+import { TextBudget } from './text-budget.ts';
 
 export { ExpressionError, parseExpression, templateSegments } from './expression-syntax.ts';
 export type { Reference } from './expression-references.ts';
 export type { Expression, TemplateSegment } from './expression-syntax.ts';
 
 type ExpressionData = ReturnType<Evaluator['evaluate']>;
-type EngineFunctions = NonNullable<ConstructorParameters<typeof Evaluator>[2]>;
 
 /** What the status functions of an `if` answer for one step; `always()` is true. */
 export interface ConditionStatus {
@@ -64,14 +65,24 @@ export function references(template: Template): readonly Reference[] {
  * becomes the value with its type; inside longer text a value is put in as text (null as nothing).
  *
  * @param contexts `{ params, steps, env, run }`; a property that is not there reads null
+ * @param budget of the characters that its expressions make
  * @throws ExpressionError naming the expression, when it cannot be evaluated, or reads a secret
  */
-export function evaluateTemplate(template: Template, contexts: JsonObject): JsonValue {
-  if (typeof template === 'string') return evaluateText(template, contexts);
+export function evaluateTemplate(
+  template: Template,
+  contexts: JsonObject,
+  budget = new TextBudget(),
+): JsonValue {
+  if (typeof template === 'string') return evaluateText(template, contexts, budget);
   if (template === null || typeof template !== 'object') return template;
-  if (Array.isArray(template)) return template.map((item) => evaluateTemplate(item, contexts));
+  if (Array.isArray(template)) {
+    return template.map((item) => evaluateTemplate(item, contexts, budget));
+  }
   return Object.fromEntries(
-    Object.entries(template).map(([key, value]) => [key, evaluateTemplate(value, contexts)]),
+    Object.entries(template).map(([key, value]) => [
+      key,
+      evaluateTemplate(value, contexts, budget),
+    ]),
   );
 }
 
@@ -89,7 +100,7 @@ export function evaluateCondition(
 ): boolean {
   const expression = parseExpression(conditionText(text));
   if (!hasStatusFunction(expression) && !status.success) return false;
-  return isTruthy(evaluate(expression, contexts, status));
+  return isTruthy(evaluate(expression, contexts, new TextBudget(), status));
 }
 
 /** The expression of an `if` without the `${{ }}` around it, which GitHub lets one leave out. */
@@ -102,22 +113,26 @@ export function conditionText(text: string): string {
 }
 
 /** The value of one expression that is not an `if`. */
-function evaluateExpression(expression: Expression, contexts: JsonObject): JsonValue {
-  return guarded(expression, () => fromExpressionData(evaluate(expression, contexts)));
+function evaluateExpression(
+  expression: Expression,
+  contexts: JsonObject,
+  budget: TextBudget,
+): JsonValue {
+  return guarded(expression, () => fromExpressionData(evaluate(expression, contexts, budget)));
 }
 
 function hasStatusFunction(expression: Expression): boolean {
   return expression.functions.some(({ name }) => STATUS_VALUES.has(name));
 }
 
-function evaluateText(text: string, contexts: JsonObject): JsonValue {
+function evaluateText(text: string, contexts: JsonObject, budget: TextBudget): JsonValue {
   if (!text.includes('${{')) return text;
   const segments = templateSegments(text);
   const [only] = segments;
   if (segments.length === 1 && only?.kind === 'expression') {
-    return evaluateExpression(parseSegment(only, text), contexts);
+    return evaluateExpression(parseSegment(only, text), contexts, budget);
   }
-  return evaluateAsText(text, contexts);
+  return evaluateAsText(text, contexts, budget);
 }
 
 /**
@@ -125,12 +140,20 @@ function evaluateText(text: string, contexts: JsonObject): JsonValue {
  *
  * @throws ExpressionError as `evaluateTemplate`
  */
-export function evaluateAsText(text: string, contexts: JsonObject): string {
+export function evaluateAsText(
+  text: string,
+  contexts: JsonObject,
+  budget = new TextBudget(),
+): string {
   return templateSegments(text)
     .map((segment) => {
       if (segment.kind === 'text') return segment.text;
       const expression = parseSegment(segment, text);
-      return guarded(expression, () => asText(evaluate(expression, contexts)));
+      return guarded(expression, () => {
+        const value = asText(evaluate(expression, contexts, budget));
+        budget.take(value.length);
+        return value;
+      });
     })
     .join('');
 }
@@ -158,6 +181,7 @@ const STATUS_VALUES: ReadonlyMap<string, (status: ConditionStatus) => boolean> =
 function evaluate(
   expression: Expression,
   contexts: JsonObject,
+  budget: TextBudget,
   status?: ConditionStatus,
 ): ExpressionData {
   return guarded(expression, () => {
@@ -167,13 +191,13 @@ function evaluate(
     const all = { params: {}, steps: {}, env: {}, run: {}, ...contexts };
     // A JSON object is always converted to a dictionary.
     const dictionary = toExpressionData(all) as data.Dictionary;
-    return new Evaluator(expression.tree, dictionary, engineFunctions(status)).evaluate();
+    return new Evaluator(expression.tree, dictionary, engineFunctions(budget, status)).evaluate();
   });
 }
 
-/** The status functions, and JSON without the engine's dictionary, which loses keys. */
-function engineFunctions(status: ConditionStatus | undefined): EngineFunctions {
-  const functions: EngineFunctions = new Map();
+/** The functions of every expression, and the status functions. */
+function engineFunctions(budget: TextBudget, status: ConditionStatus | undefined): EngineFunctions {
+  const functions = boundedFunctions(budget);
   for (const [name, answer] of STATUS_VALUES) {
     const call = (): ExpressionData => {
       if (status === undefined) throw new Error(`${name}() can be used only in an if`);
@@ -181,28 +205,11 @@ function engineFunctions(status: ConditionStatus | undefined): EngineFunctions {
     };
     functions.set(name, { name, minArgs: 0, maxArgs: 0, call });
   }
-  const one = { minArgs: 1, maxArgs: 1 };
-  functions.set('fromjson', { name: 'fromJSON', ...one, call: fromJson });
-  functions.set('tojson', { name: 'toJSON', ...one, call: toJson });
   return functions;
 }
 
-function fromJson(value?: ExpressionData): ExpressionData {
-  const text = value?.coerceString() ?? '';
-  try {
-    return toExpressionData(JSON.parse(text) as JsonValue);
-  } catch (error) {
-    const shown = text.length > 60 ? `${text.slice(0, 59)}…` : text;
-    throw new Error(`fromJSON() was given '${shown}', which is not JSON`, { cause: error });
-  }
-}
-
-function toJson(value?: ExpressionData): ExpressionData {
-  const json = value === undefined ? null : fromExpressionData(value);
-  return toExpressionData(JSON.stringify(json, null, 2));
-}
-
-function guarded<T>(expression: Expression, work: () => T): T {
+/** What `work` gives; an error in it becomes an ExpressionError that names the expression. */
+export function guarded<T>(expression: Expression, work: () => T): T {
   try {
     return work();
   } catch (error) {

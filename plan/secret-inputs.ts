@@ -7,6 +7,7 @@ import {
 import type { Expression, TemplateSegment } from './expressions.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { Template } from './plan.ts';
+import { TextBudget } from './text-budget.ts';
 
 /** The environment variable of a worker that holds the secret NAME has this before the name. */
 export const SECRET_VARIABLE = 'RETUNE_SECRET_';
@@ -40,10 +41,11 @@ export function evaluateInputs(
   contexts: JsonObject,
 ): EvaluatedInputs {
   const secrets: SecretInput[] = [];
+  const budget = new TextBudget();
   const evaluate = (value: Template, path: SecretInput['path']): JsonValue => {
     if (typeof value === 'string') {
-      const parts = secretParts(value, contexts);
-      if (parts === undefined) return evaluateTemplate(value, contexts);
+      const parts = secretParts(value, contexts, budget);
+      if (parts === undefined) return evaluateTemplate(value, contexts, budget);
       secrets.push({ path, parts });
       return standIn(parts);
     }
@@ -72,13 +74,17 @@ export function secretNames(secrets: readonly SecretInput[]): readonly string[] 
 }
 
 /** The parts of a text with secrets in it; undefined for one without. */
-function secretParts(text: string, contexts: JsonObject): readonly SecretPart[] | undefined {
+function secretParts(
+  text: string,
+  contexts: JsonObject,
+  budget: TextBudget,
+): readonly SecretPart[] | undefined {
   if (!text.includes('${{') || !/secrets/i.test(text)) return undefined;
   const parts: SecretPart[] = [];
   // Text and other expressions since the last secret.
   let rest = '';
   const flush = (): void => {
-    if (rest !== '') parts.push(evaluateAsText(rest, contexts));
+    if (rest !== '') parts.push(evaluateAsText(rest, contexts, budget));
     rest = '';
   };
   for (const segment of templateSegments(text)) {

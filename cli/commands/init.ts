@@ -56,7 +56,7 @@ async function readExample(from: string): Promise<string> {
 function renamed(text: string, from: string, name: string): string {
   return text
     .replace(/^name: .*$/m, () => `name: ${isPlain(name) ? name : `'${name}'`}`)
-    .replaceAll(/--workflow-id \S+/g, () => `--workflow-id ${name}`)
+    .replaceAll(/--(workflow|schedule)-id \S+/g, (_, of: string) => `--${of}-id ${name}`)
     .replaceAll(`pipelines/${from}.yaml`, () => `${name}.yaml`)
     .replace('`npm start` runs it; with', 'With');
 }

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import type { JsonObject } from '../../plan/json.ts';
 import { readParamTexts } from '../../language/param-texts.ts';
+import { MAX_SOURCE_BYTES } from '../../language/source.ts';
 import { CommandError, UnreadableFile } from '../command-error.ts';
 import { userPath } from '../user-path.ts';
 
@@ -14,11 +15,20 @@ export interface PipelineFile {
 /** @throws UnreadableFile */
 export async function readPipelineFile(file: string): Promise<PipelineFile> {
   try {
-    return { source: await readFile(userPath(file)), sourceName: file };
+    return { source: await readStart(userPath(file)), sourceName: file };
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? error.code : undefined;
     throw new UnreadableFile(`cannot read '${file}': ${explain(reason)}`, { cause: error });
   }
+}
+
+/** A pipe or a device has no size to look at, and may never end: the byte too many is the last that is read. */
+async function readStart(path: string): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream(path, { end: MAX_SOURCE_BYTES })) {
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
 }
 
 function explain(code: unknown): string {

@@ -1,5 +1,6 @@
 /** Where data and models come from, and the form in which every kind of source answers. */
 import { Failure } from '../../plan/failures.ts';
+import type { Store } from '../../store/store.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -45,6 +46,8 @@ export interface SourceOptions {
   /** Shown to the Hub in place of HF_TOKEN, and to the server of an https: source. */
   readonly token?: string;
   readonly signal?: AbortSignal;
+  /** Where `registry:` sources are; other sources need none. */
+  readonly store?: Store;
   /** How long a server may send nothing before it counts as unavailable. Default 60 s. */
   readonly stallTimeoutMs?: number;
 }
@@ -57,7 +60,7 @@ export interface FetchOptions extends SourceOptions {
   readonly onProgress?: (progress: FetchProgress) => void;
 }
 
-/** One way of getting files: local folders, web servers, the Hugging Face Hub. */
+/** One way of getting files: local folders, web servers, the Hugging Face Hub, the registry. */
 export interface SourceDriver {
   /** Asks upstream for the revision the source has now. */
   resolve(options: SourceOptions): Promise<string>;

@@ -1,6 +1,7 @@
 import { Failure } from '../../plan/failures.ts';
 import { httpsSource } from './https.ts';
 import { localSource } from './local.ts';
+import { registrySource } from './registry.ts';
 import type {
   FetchedFile,
   FetchOptions,
@@ -13,7 +14,7 @@ import type {
 
 const EXPECTED = {
   dataset: 'expected file:PATH, https://URL or hf://datasets/OWNER/NAME',
-  model: 'expected file:PATH or hf://OWNER/NAME',
+  model: 'expected file:PATH, hf://OWNER/NAME or registry:NAME@ALIAS',
 } as const satisfies Record<SourceUse, string>;
 
 /**
@@ -73,6 +74,9 @@ async function driverOf(
       throw unknown(source, EXPECTED.model);
     case 'hf':
       return (await import('./hub.ts')).hubSource(source, use);
+    case 'registry':
+      if (use === 'model') return registrySource(source);
+      throw unknown(source, EXPECTED.dataset);
     case 's3':
       throw unknown(source, `s3:// sources are not built yet; ${EXPECTED[use]}`);
     case undefined:

@@ -55,6 +55,8 @@ export function nameProblem(name: string, what: keyof typeof NAME_FORMS): string
 }
 
 function nearest(name: string, pattern: RegExp): string {
+  // A longer one is refused anyway, and the pattern of the end is slow on it.
+  if (name.length > MAX_LENGTH) return '';
   const made = name
     .trim()
     .replaceAll(/[^A-Za-z0-9_-]+/g, '-')

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from '../../plan/json.ts';
+import { isDeeper, MAX_DEPTH } from '../../plan/json-depth.ts';
 import { quote } from '../located.ts';
 import type { ParamDeclaration } from '../params.ts';
 import { paramProblem } from '../params.ts';
@@ -40,15 +41,32 @@ export function resolveParams(
       }
       continue;
     }
-    const problem = Object.hasOwn(given, name) ? paramProblem(declaration, value) : undefined;
+    const problem = Object.hasOwn(given, name)
+      ? (jsonProblem(value) ?? paramProblem(declaration, value))
+      : undefined;
     if (problem === undefined) values.set(name, value);
     else reporter.error('param-value', range, `param ${quote(name)} was given as ${problem}`);
   }
   return values;
 }
 
+/** What text could not say: `parseYamlValue` refuses the same. */
+function jsonProblem(value: JsonValue): string | undefined {
+  if (isDeeper(value, MAX_DEPTH)) {
+    return `a list that nests more than ${MAX_DEPTH} levels deep; flatten it`;
+  }
+  return hasKey(value, '__proto__')
+    ? "a list with the key '__proto__' in it, which cannot be a key; choose another name"
+    : undefined;
+}
+
+function hasKey(value: JsonValue, key: string): boolean {
+  if (value === null || typeof value !== 'object') return false;
+  return Object.hasOwn(value, key) || Object.values(value).some((item) => hasKey(item, key));
+}
+
 export function unknownParam(name: string, params: ReadonlyMap<string, LocatedParam>): string {
   return params.size === 0
     ? `param ${quote(name)} was given, but the pipeline has no params; leave it out`
-    : `unknown param ${quote(name)} was given; ${suggestion(name, params.keys())}`;
+    : `unknown param ${quote(name)} was given; ${suggestion(name, [...params.keys()])}`;
 }

@@ -14,7 +14,7 @@ import {
 } from '../schema.ts';
 import type { InputContext, StepInputs } from '../step-inputs.ts';
 import type { Range } from '../source-text.ts';
-import { closest, oneOf, suggestion } from '../suggestion.ts';
+import { closest, suggestion } from '../suggestion.ts';
 import type { LocatedExpression } from '../template.ts';
 
 /** Rule `reference`: `needs` names steps of this file. */
@@ -93,9 +93,7 @@ function problemOf(
   const name = nameAt(reference, at);
   if (at === 0) {
     if (context === 'steps') return unknownStep(name, pipeline);
-    const names =
-      context === 'params' ? [...pipeline.params.keys()] : (keysOf(owner[0] ?? {}) ?? []);
-    return unknownOfContext(context, name, names);
+    return unknownOfContext(context, name, keysOf(owner[0] ?? {}) ?? []);
   }
   const step = context === 'steps' ? pipeline.steps.get(nameAt(reference, 0)) : undefined;
   if (step !== undefined && at === 1) return forgottenOutputs(step.id, name, owner);
@@ -139,10 +137,15 @@ function unknownOfContext(context: string, name: string, names: readonly string[
 }
 
 function unknownStep(id: string, { steps }: Pipeline): string {
-  const near = closest(id, steps.keys());
-  return `unknown step ${quote(id)}; ${
-    near === undefined ? `expected ${oneOf([...steps.keys()])}` : `did you mean ${quote(near)}?`
-  }`;
+  return `unknown step ${quote(id)}; ${suggestion(id, namesOf(steps))}`;
+}
+
+const knownNames = new WeakMap<Pipeline['steps'], readonly string[]>();
+
+function namesOf(steps: Pipeline['steps']): readonly string[] {
+  const names = knownNames.get(steps) ?? [...steps.keys()];
+  knownNames.set(steps, names);
+  return names;
 }
 
 function nameAt({ path }: Reference, at: number): string {

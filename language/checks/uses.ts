@@ -71,7 +71,7 @@ function reportKind(
 
 /** The kind without a version, or with words where the number belongs. */
 function formRemedy(text: string, catalog: Catalog): string {
-  const near = nearestKind(text.replace(/@.*$/, ''), catalog);
+  const near = nearestKind(text.split('@', 1).join(''), catalog);
   return near === undefined
     ? 'expected a kind and a version, such as train@1'
     : `expected a kind and a version; write ${near}`;

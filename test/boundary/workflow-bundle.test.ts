@@ -7,15 +7,18 @@ import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 // What is in here runs again at each replay, for as long as a history lives: a new entry is a decision.
 const OWN_MODULES = [
   'plan/expression-data.ts',
+  'plan/expression-functions.ts',
   'plan/expression-references.ts',
   'plan/expression-syntax.ts',
   'plan/expressions.ts',
+  'plan/json-depth.ts',
   'plan/matrices.ts',
   'plan/matrix.ts',
   'plan/names.ts',
   'plan/run-state.ts',
   'plan/scheduling.ts',
   'plan/secret-inputs.ts',
+  'plan/text-budget.ts',
   'workflows/activity-proxies.ts',
   'workflows/details.ts',
   'workflows/failures.ts',

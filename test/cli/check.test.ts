@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -101,6 +102,35 @@ test.each([
   ['an unknown option', ['good.yaml', '--strict'], 2, '', "error: unknown option '--strict'\n"],
 ])('%s', async (_, args, code, stdout, stderr) => {
   expect(await check(...args)).toEqual({ code, signal: null, stdout, stderr });
+});
+
+test.each([
+  [
+    'a file that is not text',
+    ['bytes.yaml'],
+    'bytes.yaml:1:1: byte 0 is not UTF-8; save the file as UTF-8 [source]',
+  ],
+  [
+    'nothing',
+    ['/dev/null'],
+    '/dev/null:1:1: the file is empty; a pipeline has at least name: NAME and steps: { ... } [source]',
+  ],
+  [
+    'a device without an end',
+    ['/dev/zero'],
+    '/dev/zero:1:1: the file has more than 1048576 bytes; split the pipeline [source]',
+  ],
+])('%s is refused', async (_, args, message) => {
+  await writeFile(join(folder, 'bytes.yaml'), Uint8Array.of(0xff, 0x00, 0xfe));
+  const { code, stdout } = await check(...args);
+  expect([code, stdout.split('\n')[0]]).toEqual([1, message]);
+});
+
+test('a named pipe is read to its end', async () => {
+  const pipe = join(folder, 'pipe.yaml');
+  execFileSync('mkfifo', [pipe]);
+  const [result] = await Promise.all([check('pipe.yaml'), writeFile(pipe, GOOD)]);
+  expect(result).toMatchObject({ code: 0, stdout: 'pipe.yaml: no errors\n' });
 });
 
 test('YAML that is not YAML', async () => {

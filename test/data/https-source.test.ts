@@ -333,6 +333,7 @@ serverTest('fetches no model from a plain URL', async () => {
     resolveSource('https://example.com/model', 'model', { env: {} }),
   ).rejects.toMatchObject({
     type: 'InvalidInput',
-    message: 'cannot read from "https://example.com/model": expected file:PATH or hf://OWNER/NAME',
+    message:
+      'cannot read from "https://example.com/model": expected file:PATH, hf://OWNER/NAME or registry:NAME@ALIAS',
   });
 });

@@ -1,0 +1,68 @@
+import { beforeAll, expect, test } from 'vitest';
+import type { RunState } from '../../plan/plan.ts';
+import { readManifest } from '../../store/artifacts.ts';
+import type { ArtifactDigest } from '../../store/store.ts';
+import { retune, startWorker } from '../setup/processes.ts';
+import { testSite, type TestSite } from '../setup/temporal.ts';
+import { openSiteStore } from './observed-run.ts';
+
+// Files of pipelines/, as they are, with params that leave seconds of work. quickstart.test.ts has
+// the quickstart, sources.test.ts tweet-sentiment.yaml, schedule.test.ts nightly-retrain.yaml.
+
+let site: TestSite;
+let quickstart: RunState;
+
+beforeAll(async () => {
+  site = await testSite();
+  await startWorker(site);
+  quickstart = await completed('quickstart', 'epochs=1');
+});
+
+/** Runs an example to its end, all of whose steps complete. */
+async function completed(name: string, ...params: readonly string[]): Promise<RunState> {
+  const given = params.flatMap((param) => ['-p', param]);
+  const file = `pipelines/${name}.yaml`;
+  const { code, stdout, stderr } = await retune(site, [
+    'run',
+    file,
+    '--id',
+    name,
+    '--json',
+    ...given,
+  ]);
+  expect([code, stderr]).toEqual([0, '']);
+  const state = JSON.parse(stdout) as RunState;
+  const statuses = Object.values(state.steps).map(({ status }) => status);
+  expect(statuses.filter((status) => status !== 'completed' && status !== 'cached')).toEqual([]);
+  return state;
+}
+
+function metricsOf({ steps }: RunState, step: string): Readonly<Record<string, number>> {
+  return steps[step]?.outputs?.['metrics'] as Readonly<Record<string, number>>;
+}
+
+test('domain-adaptation.yaml: a language model of plain texts becomes a classifier', async () => {
+  const params = ['adapt_epochs=0.5', 'epochs=1', 'rows=64'];
+  const state = await completed('domain-adaptation', ...params);
+  expect(metricsOf(state, 'score')).toMatchObject({ examples: 330 });
+  const { model } = state.steps['tune']?.outputs ?? {};
+  const { metadata } = await readManifest(await openSiteStore(site), model as ArtifactDigest);
+  expect(metadata).toMatchObject({ architecture: 'GPT2ForSequenceClassification' });
+});
+
+test('transfer.yaml: it starts from the very model that the quickstart registered', async () => {
+  const state = await completed('transfer', 'rows=48', 'learning_rate=1.0e-6');
+  const { accuracy, loss } = metricsOf(quickstart, 'score');
+  expect(metricsOf(state, 'before')).toMatchObject({ accuracy, loss });
+  expect(metricsOf(state, 'after')['loss']).not.toBe(loss);
+});
+
+test('lora.yaml: adapters in PEFT’s layout lie beside the merged model', async () => {
+  const state = await completed('lora', 'base=registry:quickstart@champion', 'rows=64', 'rank=2');
+  expect(metricsOf(state, 'score')).toMatchObject({ examples: 330 });
+  const { model } = state.steps['tune']?.outputs ?? {};
+  const { files } = await readManifest(await openSiteStore(site), model as ArtifactDigest);
+  expect(files.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(['adapter/adapter_config.json', 'model.safetensors']),
+  );
+});
