@@ -48,6 +48,7 @@ test("'retune check' loads neither data, nor training, nor Temporal", () => {
   ).toEqual([
     '',
     'activities',
+    'activities/custom',
     'evaluation',
     'node_modules',
     'setup',
