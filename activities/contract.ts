@@ -2,7 +2,6 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Plan, RetryPolicy, RunState, StepId } from '../plan/plan.ts';
 import type { StepRequest } from '../plan/scheduling.ts';
-import type { SecretInput } from '../plan/secret-inputs.ts';
 
 /** Second argument of the pipeline workflow. */
 export interface PipelineOptions {
@@ -74,16 +73,8 @@ export interface VerifyHitInput {
   readonly fingerprint: string;
 }
 
-export interface ResolveSourceInput {
+export interface ResolveSourceInput extends Omit<StepRequest, 'label' | 'force'> {
   readonly run: RunIdentity;
-  readonly stepId: StepId;
-  readonly kind: string;
-  readonly version: number;
-  readonly revision: number;
-  /** @see PlanStep.source */
-  readonly source?: string;
-  readonly inputs: JsonObject;
-  readonly secrets?: readonly SecretInput[];
   readonly retry: RetryPolicy;
 }
 export interface ResolveSourceResult {
@@ -98,22 +89,12 @@ export interface FailureDetails {
 }
 
 /** Input of the activity of every step kind; its type is the kind's name. */
-export interface RunStepInput {
+export interface RunStepInput extends Omit<PrepareRequest, 'label'> {
   readonly run: RunIdentity;
-  readonly stepId: StepId;
-  readonly kind: string;
-  readonly version: number;
-  readonly revision: number;
-  /** @see PlanStep.source */
-  readonly source?: string;
   readonly fingerprint: string;
-  readonly inputs: JsonObject;
-  readonly secrets?: readonly SecretInput[];
-  readonly upstream?: JsonValue;
   readonly retry: RetryPolicy;
   /** Limit of one attempt. */
   readonly timeoutMs?: number;
-  readonly force: boolean;
 }
 export interface RunStepResult {
   readonly outputs: JsonObject;

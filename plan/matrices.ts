@@ -9,15 +9,17 @@ import {
   readyEntries,
 } from './matrix.ts';
 import type { Plan, PlanStep, RunState, StepId } from './plan.ts';
-import { type RunEvent, stepState } from './run-state.ts';
+import { type RunEvent, stepState, type StepEvent } from './run-state.ts';
 
 /** The steps of a run that have a matrix, and the entries that they became. */
 export class Matrices {
   readonly #steps: readonly MatrixStep[];
+  readonly #ids: ReadonlySet<StepId>;
   readonly #entries = new Map<StepId, { readonly step: MatrixStep; readonly values: JsonObject }>();
 
   constructor({ steps }: Plan) {
     this.#steps = steps.filter(hasMatrix);
+    this.#ids = new Set(this.#steps.map(({ id }) => id));
   }
 
   /**
@@ -41,6 +43,11 @@ export class Matrices {
     );
   }
 
+  /** Whether the step has a matrix. */
+  has(id: StepId): boolean {
+    return this.#ids.has(id);
+  }
+
   /** The step whose entry this is. */
   stepOf(entry: StepId): MatrixStep | undefined {
     return this.#entries.get(entry)?.step;
@@ -60,7 +67,7 @@ export class Matrices {
   }
 
   /** The ends of those whose entries have all ended. */
-  ends(state: RunState, at: number): readonly RunEvent[] {
+  ends(state: RunState, at: number): readonly StepEvent[] {
     return this.#steps.flatMap((step) => endOfMatrix(step, state, at) ?? []);
   }
 }

@@ -1,7 +1,7 @@
 import { evaluateTemplate } from './expressions.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { MatrixStrategy, PlanStep, RunState, StepId, StepState } from './plan.ts';
-import { hasEnded, hasSucceeded, type RunEvent, stepState } from './run-state.ts';
+import { hasEnded, hasSucceeded, stepState, type StepEvent } from './run-state.ts';
 
 /** Of one matrix, before `exclude` and with `include`. */
 export const MAX_MATRIX_ENTRIES = 10_000;
@@ -106,7 +106,7 @@ export function isFailing({ id, strategy }: PlanStep, state: RunState): boolean 
 }
 
 /** How a step with a matrix ends once all its entries have; undefined before. */
-export function endOfMatrix(step: MatrixStep, state: RunState, at: number): RunEvent | undefined {
+export function endOfMatrix(step: MatrixStep, state: RunState, at: number): StepEvent | undefined {
   const { status, entries } = stepState(state, step.id);
   if (status !== 'running' || entries === undefined) return undefined;
   const states = entries.map((id) => stepState(state, id));

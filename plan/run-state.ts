@@ -66,7 +66,8 @@ function reduceEvent(state: RunState, steps: Record<StepId, StepState>, event: R
   }
 }
 
-type StepEvent = Exclude<Extract<RunEvent, { step: StepId }>, { kind: 'step-expanded' }>;
+/** What can happen to one step. */
+export type StepEvent = Exclude<Extract<RunEvent, { step: StepId }>, { kind: 'step-expanded' }>;
 
 function reduceStep(step: StepState, event: StepEvent): StepState {
   switch (event.kind) {

@@ -105,18 +105,24 @@ class Preview {
     const steps: Record<string, unknown> = { ...(contexts['steps'] as JsonObject) };
     for (const step of this.#roots.keys()) {
       if (this.#matrices.stepOf(step) !== undefined) continue;
-      const outputs = this.#unknown.ofStep(step);
-      const { entries } = stepState(this.#state, step);
-      const known = entries?.map((id) => this.#outputsOf(id)) ?? outputs;
-      const matrix = entries?.map((id) => stepState(this.#state, id).matrix ?? {}) ?? outputs;
-      const isMatrix = plan.steps.some((other) => other.id === step && hasMatrix(other));
       steps[step] = this.#maybeSkipped.has(step)
-        ? outputs
-        : { outputs: known, ...(isMatrix && { matrix }), result: 'success' };
+        ? this.#unknown.ofStep(step)
+        : { ...this.#resultsOf(step), result: 'success' };
     }
     return {
       ...{ plan, state: this.#state, unknown: this.#unknown, maybeSkipped: this.#maybeSkipped },
       contexts: { ...contexts, steps, run: facts } as unknown as JsonObject,
+    };
+  }
+
+  /** Of a step of which something is unknown: of one with a matrix, what its entries give. */
+  #resultsOf(step: StepId): JsonObject {
+    const unknown = this.#unknown.ofStep(step);
+    if (!this.#matrices.has(step)) return { outputs: unknown };
+    const { entries } = stepState(this.#state, step);
+    return {
+      outputs: entries?.map((id) => this.#outputsOf(id)) ?? unknown,
+      matrix: entries?.map((id) => stepState(this.#state, id).matrix ?? {}) ?? unknown,
     };
   }
 
@@ -137,7 +143,6 @@ class Preview {
       this.#state = reduceRun(this.#state, { kind: 'step-cancelled', step: id, at: 0 });
     }
     for (const end of this.#matrices.ends(this.#state, 0)) {
-      if (!('step' in end)) continue;
       const { entries = [] } = stepState(this.#state, end.step);
       const preview = this.#previews.get(end.step);
       const found = entries.flatMap((id) => this.#previews.get(id) ?? []);
