@@ -200,7 +200,10 @@ function decisiveExpressions(
     ...[strategy?.include, strategy?.exclude].filter((part) => part !== undefined),
   ];
   const located = parts.flatMap(({ value }) => readExpressions(value, templates));
-  for (const each of located) checkNoSecrets(each, 'strategy', reporter);
+  for (const each of located) {
+    checkNoSecrets(each, 'strategy', reporter);
+    checkStatusFunctions(each, reporter);
+  }
   if (condition?.expression === undefined) return located;
   checkNoSecrets(condition.expression, 'if', reporter);
   return [...located, condition.expression];
