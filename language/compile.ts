@@ -245,7 +245,7 @@ function planOf(pipeline: Pipeline, graph: Graph): Plan {
 }
 
 function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
-  const { id, with: inputs, condition, strategy, retry, timeoutMs, description } = step;
+  const { id, with: inputs, condition, strategy, retry, timeoutMs, cache, description } = step;
   const { kind, version, revision, source, effect, role } = signatureOf(step);
   const runsOn = step.runsOn ?? (role === 'train' ? defaults.runsOn : undefined);
   return {
@@ -263,6 +263,7 @@ function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
     runsOn: runsOn === undefined ? DEFAULT_RUNS_ON : toJson(runsOn.value),
     retry,
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(cache !== undefined && { cache }),
     ...(description !== undefined && { description }),
   };
 }
