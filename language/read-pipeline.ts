@@ -229,7 +229,9 @@ function withoutExpressions(
   reporter: Reporter,
 ): LocatedMap['entries'] {
   const refused = literal.filter((key) => !checkNoExpressions(entries.get(key), reporter));
-  return new Map([...entries].filter(([key]) => !refused.includes(key)));
+  return refused.length === 0
+    ? entries
+    : new Map([...entries].filter(([key]) => !refused.includes(key)));
 }
 
 function rangesOf(map: LocatedMap | undefined): ReadonlyMap<string, Range> {
