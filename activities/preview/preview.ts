@@ -12,6 +12,7 @@ import {
 } from '../../plan/run-state.ts';
 import { expressionContexts, forcedSteps } from '../../plan/scheduling.ts';
 import type { PrepareRequest } from '../contract.ts';
+import { isUncached } from '../cache-policy.ts';
 import { prepareStep } from '../step-preparation.ts';
 import { foresee, type Foresight } from './admission.ts';
 import { EarlierRuns } from './earlier-runs.ts';
@@ -243,7 +244,7 @@ class Preview {
 
   /** Whether the step runs whatever its inputs are. */
   #isCertain(step: PlanStep): boolean {
-    return this.#isForced(step) || step.cache?.enabled === false || step.effect === 'external';
+    return isUncached({ ...step, force: this.#isForced(step) }) || step.effect === 'external';
   }
 
   #certain(step: PlanStep): Foreseen {
