@@ -8,7 +8,7 @@ import { withCleanUp } from '../setup/cleanup.ts';
 import { temporaryFolder } from '../setup/folders.ts';
 import { startWorker } from '../setup/processes.ts';
 import { testSite, type TestSite } from '../setup/temporal.ts';
-import { submit } from './observed-run.ts';
+import { submit, until } from './observed-run.ts';
 import { temporal } from './temporal-cli.ts';
 
 const EXAMPLE = join(PROJECT_ROOT, 'pipelines', 'learning-rates.yaml');
@@ -165,7 +165,12 @@ outputs:
     withCleanUp(async () => {
       const params = { learning_rates: [1e-4, 1e-3], max_steps: 100_000 };
       const run = await submit(site, 'cancelled', EXAMPLE, params);
-      await run.untilAttempt('tune (learning_rate=1e-4)', 0, 'begun', () => true);
+      const entries = ['tune (learning_rate=1e-4)', 'tune (learning_rate=0.001)'];
+      // One at a time is trained, whichever the worker was given first.
+      await until('an entry in training', async () => {
+        const attempts = await Promise.all(entries.map((entry) => run.attempts(entry)));
+        return attempts.flat()[0];
+      });
       await temporal(site, ['workflow', 'cancel', '--workflow-id', 'cancelled']);
       const state = await run.ended();
       expect(state.status).toBe('cancelled');
