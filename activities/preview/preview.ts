@@ -1,16 +1,10 @@
 import { lookUp } from '../../store/cache.ts';
 import type { JsonObject } from '../../plan/json.ts';
-import type { PlanStep, RunState, StepId } from '../../plan/plan.ts';
+import type { PlanStep, StepId } from '../../plan/plan.ts';
 import { Matrices } from '../../plan/matrices.ts';
 import { hasMatrix, type MatrixStep } from '../../plan/matrix.ts';
-import {
-  emptyRunState,
-  orderedSteps,
-  readySteps,
-  reduceRun,
-  stepState,
-  type RunEvent,
-} from '../../plan/run-state.ts';
+import { RunProgress } from '../../plan/run-progress.ts';
+import { orderedSteps, stepState, type RunEvent } from '../../plan/run-state.ts';
 import { expressionContexts, forcedSteps } from '../../plan/scheduling.ts';
 import type { PrepareRequest } from '../contract.ts';
 import { prepareStep } from '../step-preparation.ts';
@@ -56,7 +50,7 @@ class Preview {
   /** The step that would do the work of a fingerprint, or bring an artifact back. */
   readonly #workers = new Map<string, StepId>();
   readonly #matrices: Matrices;
-  #state: RunState;
+  readonly #progress = new RunProgress();
 
   constructor(request: PreviewRequest, earlier: EarlierRuns) {
     const { plan, options = {}, store } = request;
@@ -65,12 +59,12 @@ class Preview {
     this.#matrices = new Matrices(plan);
     this.#reasons = new ReasonFinder(store, earlier, options);
     this.#estimator = new Estimator(store, earlier);
-    this.#state = reduceRun(emptyRunState(plan.name), { kind: 'planned', plan });
+    this.#progress.apply({ kind: 'planned', plan });
   }
 
   /** In the order of the file, each with a matrix before its entries. */
   steps(): readonly StepPreview[] {
-    return orderedSteps(this.#state).map(([id]) => {
+    return orderedSteps(this.#progress.state).map(([id]) => {
       const found = this.#previews.get(id);
       if (found === undefined) throw new Error(`internal: step '${id}' was never ready`);
       return found;
@@ -79,13 +73,12 @@ class Preview {
 
   /** Wave by wave: the steps that wait for nothing any more, then those that waited for them. */
   async follow(): Promise<void> {
-    const { plan } = this.#request;
+    const progress = this.#progress;
     for (;;) {
       this.#endMatrices();
-      const ready = [...readySteps(plan, this.#state), ...this.#matrices.ready(this.#state)];
+      const ready = [...progress.ready(), ...this.#matrices.ready(progress.state)];
       if (ready.length === 0) return;
-      const foresight = this.#foresight();
-      const found = await Promise.all(ready.map((step) => this.#decide(step, foresight)));
+      const found = await Promise.all(ready.map((step) => this.#decide(step)));
       const events: RunEvent[] = [];
       for (const [i, step] of ready.entries()) {
         const foreseen = found[i];
@@ -93,71 +86,78 @@ class Preview {
         const settled = await this.#settle(step, foreseen);
         events.push(...(settled.expansion ?? [eventOf(step.id, settled)]));
       }
-      this.#state = reduceRun(this.#state, ...events);
+      progress.apply(...events);
     }
   }
 
-  #foresight(): Foresight {
+  #foresight(step: PlanStep): Foresight {
+    return {
+      circumstances: this.#progress.circumstances(step),
+      contexts: this.#contexts(step),
+      ...{ unknown: this.#unknown, maybeSkipped: this.#maybeSkipped },
+    };
+  }
+
+  /** What a step reads, with what is unknown in its place. */
+  #contexts({ needs }: PlanStep): JsonObject {
     const { plan, id } = this.#request;
     const facts = this.#unknown.facts(plan.name, id);
     const known = { id: '', name: plan.name, attempt: 1, scheduled_time: '' };
-    const contexts = expressionContexts(plan, this.#state, known);
+    const contexts = expressionContexts(plan, this.#progress.state, known, needs);
     const steps: Record<string, unknown> = { ...(contexts['steps'] as JsonObject) };
-    for (const step of this.#roots.keys()) {
-      if (this.#matrices.stepOf(step) !== undefined) continue;
+    for (const step of needs) {
+      if (!this.#roots.has(step)) continue;
       steps[step] = this.#maybeSkipped.has(step)
         ? this.#unknown.ofStep(step)
         : { ...this.#resultsOf(step), result: 'success' };
     }
-    return {
-      ...{ plan, state: this.#state, unknown: this.#unknown, maybeSkipped: this.#maybeSkipped },
-      contexts: { ...contexts, steps, run: facts } as unknown as JsonObject,
-    };
+    return { ...contexts, steps, run: facts } as unknown as JsonObject;
   }
 
   /** Of a step of which something is unknown: of one with a matrix, what its entries give. */
   #resultsOf(step: StepId): JsonObject {
     const unknown = this.#unknown.ofStep(step);
     if (!this.#matrices.has(step)) return { outputs: unknown };
-    const { entries } = stepState(this.#state, step);
+    const { entries } = stepState(this.#progress.state, step);
     return {
       outputs: entries?.map((id) => this.#outputsOf(id)) ?? unknown,
-      matrix: entries?.map((id) => stepState(this.#state, id).matrix ?? {}) ?? unknown,
+      matrix: entries?.map((id) => stepState(this.#progress.state, id).matrix ?? {}) ?? unknown,
     };
   }
 
   /** Of an entry; one that would run gives what nobody knows. */
   #outputsOf(entry: StepId): JsonObject {
     if (this.#roots.has(entry)) return this.#unknown.ofStep(entry);
-    return stepState(this.#state, entry).outputs ?? {};
+    return stepState(this.#progress.state, entry).outputs ?? {};
   }
 
   /** What becomes of a matrix, from what was foreseen of its entries. */
   #endMatrices(): void {
-    for (const id of this.#matrices.failing(this.#state)) {
-      if (stepState(this.#state, id).status !== 'pending') continue;
+    for (const id of this.#matrices.failing(this.#progress.state)) {
+      if (stepState(this.#progress.state, id).status !== 'pending') continue;
       const step = this.#matrices.stepOf(id);
       if (step === undefined) continue;
       const outcome = { kind: 'skip', reasons: ['another entry would fail'] } as const;
       this.#previews.set(id, { id, uses: `${step.kind}@${step.version}`, outcome });
-      this.#state = reduceRun(this.#state, { kind: 'step-cancelled', step: id, at: 0 });
+      this.#progress.apply({ kind: 'step-cancelled', step: id, at: 0 });
     }
-    for (const end of this.#matrices.ends(this.#state, 0)) {
-      const { entries = [] } = stepState(this.#state, end.step);
+    for (const end of this.#matrices.ends(this.#progress.state, 0)) {
+      const { entries = [] } = stepState(this.#progress.state, end.step);
       const preview = this.#previews.get(end.step);
       const found = entries.flatMap((id) => this.#previews.get(id) ?? []);
       const outcome = outcomeOfEntries(found);
       if (preview !== undefined) this.#previews.set(end.step, { ...preview, outcome, entries });
       if (entries.some((id) => this.#roots.has(id))) this.#roots.set(end.step, [end.step]);
-      this.#state = reduceRun(this.#state, end);
+      this.#progress.apply(end);
     }
   }
 
-  async #decide(step: PlanStep, foresight: Foresight): Promise<Foreseen> {
+  async #decide(step: PlanStep): Promise<Foreseen> {
     const matrix = this.#matrices.stepOf(step.id);
     if (matrix !== undefined) {
-      return this.#decideWork(step, this.#matrices.contextsOf(step.id, foresight.contexts));
+      return this.#decideWork(step, this.#matrices.contextsOf(step.id, this.#contexts(matrix)));
     }
+    const foresight = this.#foresight(step);
     const admission = foresee(step, foresight);
     switch (admission.kind) {
       case 'skip':
@@ -167,7 +167,7 @@ class Preview {
       case 'unknown': {
         const { reads, ends } = admission;
         const until = this.#rootsOf([...reads.steps, ...ends]);
-        const reasons = this.#reasons.ofCondition(step, admission, this.#state);
+        const reasons = this.#reasons.ofCondition(step, admission, this.#progress.state);
         return { outcome: { kind: 'unknown', until, reasons }, isMaybeSkipped: true };
       }
       case 'run':
@@ -248,8 +248,7 @@ class Preview {
 
   /** The steps that have to end until something is known that is read of others. */
   #rootsOf(read: Iterable<StepId>): readonly StepId[] {
-    const roots = new Set([...read].flatMap((id) => this.#roots.get(id) ?? [id]));
-    return this.#request.plan.steps.flatMap(({ id }) => (roots.has(id) ? [id] : []));
+    return this.#progress.sorted(new Set([...read].flatMap((id) => this.#roots.get(id) ?? [id])));
   }
 
   /** One of two steps that would do the same work finds what the other did. */

@@ -5,8 +5,7 @@ import { expect, test } from 'vitest';
 import type { RunPreview, StepPreview } from '../../../activities/preview/outcome.ts';
 import { previewRun } from '../../../activities/preview/preview.ts';
 import { compile } from '../../../language/compile.ts';
-import type { Plan, RunState, StepId } from '../../../plan/plan.ts';
-import { upstreamOf } from '../../../plan/scheduling.ts';
+import type { Plan, PlanStep, RunState, StepId } from '../../../plan/plan.ts';
 import { readManifest } from '../../../store/artifacts.ts';
 import { invalidate } from '../../../store/cache.ts';
 import { openStore } from '../../../store/open.ts';
@@ -210,4 +209,10 @@ function wrongUntil(
   return outcome.until.length > 0 && wrong.length === 0
     ? []
     : [`${id} is unknown until ${JSON.stringify(outcome.until)}, which cannot tell`];
+}
+
+/** Every step that `step` depends on, directly or through others. */
+function upstreamOf({ needs }: PlanStep, plan: Plan): readonly StepId[] {
+  const above = plan.steps.filter(({ id }) => needs.includes(id));
+  return above.flatMap((step) => [step.id, ...upstreamOf(step, plan)]);
 }
