@@ -82,9 +82,9 @@ export class RunProgress {
     };
   }
 
-  /** Steps in the plan's order. */
+  /** Steps in the plan's order, then entries of matrices. */
   sorted(ids: Iterable<StepId>): readonly StepId[] {
-    const place = (id: StepId): number => this.#places.get(id) ?? Infinity;
+    const place = (id: StepId): number => this.#places.get(id) ?? this.#places.size;
     return [...ids].sort((a, b) => place(a) - place(b));
   }
 
