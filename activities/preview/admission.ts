@@ -12,6 +12,8 @@ export interface Foresight {
   readonly unknown: UnknownValues;
   /** Steps of which it cannot be told whether they are skipped. */
   readonly maybeSkipped: ReadonlySet<StepId>;
+  /** Steps that would fail, before the step starts or after. */
+  readonly beside: readonly StepId[];
 }
 
 export type ForeseenAdmission =
@@ -19,8 +21,10 @@ export type ForeseenAdmission =
   | {
       readonly kind: 'unknown';
       readonly reads: Reads;
-      /** Steps whose end decides: skipped or not, failed by then or not. */
-      readonly ends: readonly StepId[];
+      /** Steps that decide by being skipped or not. */
+      readonly unsure: readonly StepId[];
+      /** Steps that decide by having failed by then or not. */
+      readonly failures: readonly StepId[];
     };
 
 /** `admit`, as far as what it decides from is known: it has to decide alike however steps end. */
@@ -29,14 +33,19 @@ export function foresee(step: PlanStep, foresight: Foresight): ForeseenAdmission
   const { unmet, failedAbove, failed } = circumstances;
   const unsure = step.needs.filter((id) => maybeSkipped.has(id));
   const [skipped] = unsure;
-  // What is not above the step may fail before it starts or after.
-  const beside = failedAbove === undefined ? failed : [];
+  const isDoomed = failedAbove !== undefined;
+  const failures = isDoomed ? [] : [...new Set([...failed, ...foresight.beside])];
   const possible: readonly Circumstances[] = [
     circumstances,
     ...(skipped === undefined
       ? []
       : [{ ...circumstances, unmet: unmet ?? ({ id: skipped, status: 'skipped' } as const) }]),
-    ...(beside.length === 0 ? [] : [{ ...circumstances, failed: [] }]),
+    ...(failures.length === 0
+      ? []
+      : [
+          { ...circumstances, failed: [] },
+          { ...circumstances, failed: failures },
+        ]),
   ];
   const { result: admissions, reads } = unknown.during(() =>
     possible.map((each) => admit(step, each, contexts)),
@@ -46,5 +55,6 @@ export function foresee(step: PlanStep, foresight: Foresight): ForeseenAdmission
   const isAlike = admissions.every(({ kind }) => kind === first.kind);
   const isKnown = reads.steps.size === 0 && reads.facts.size === 0;
   if (isAlike && isKnown) return first;
-  return { kind: 'unknown', reads, ends: isAlike ? [] : [...unsure, ...beside] };
+  if (isAlike) return { kind: 'unknown', reads, unsure: [], failures: [] };
+  return { kind: 'unknown', reads, unsure, failures };
 }

@@ -5,13 +5,15 @@ import { Matrices } from '../../plan/matrices.ts';
 import { hasMatrix, type MatrixStep } from '../../plan/matrix.ts';
 import { RunProgress } from '../../plan/run-progress.ts';
 import { orderedSteps, stepState, type RunEvent } from '../../plan/run-state.ts';
-import { expressionContexts, forcedSteps } from '../../plan/scheduling.ts';
+import { forcedSteps } from '../../plan/scheduling.ts';
 import type { PrepareRequest } from '../contract.ts';
 import { prepareStep } from '../step-preparation.ts';
 import { foresee, type Foresight } from './admission.ts';
 import { EarlierRuns } from './earlier-runs.ts';
 import { Estimator } from './estimates.ts';
+import { FailuresBeside } from './failures-beside.ts';
 import { eventOf, evaluated, failing, unasked, verified, type Foreseen } from './foreseen.ts';
+import { foreseenContexts } from './foreseen-contexts.ts';
 import { outcomeOfEntries, type RunPreview, type StepPreview } from './outcome.ts';
 import { askRevision } from './source-question.ts';
 import type { PreviewRequest } from './preview-request.ts';
@@ -28,8 +30,14 @@ import { UnknownValues, type Reads } from './unknown-values.ts';
 export async function previewRun(request: PreviewRequest): Promise<RunPreview> {
   const { plan, store, catalog, since } = request;
   const earlier = await EarlierRuns.load(store, catalog, plan.name, since);
-  const preview = new Preview(request, earlier);
+  let preview = new Preview(request, earlier, []);
   await preview.follow();
+  const failures = preview.failures();
+  if (failures.length > 0) {
+    // How soon a step fails nobody knows: it may be before one that was told earlier.
+    preview = new Preview(request, earlier, failures);
+    await preview.follow();
+  }
   return {
     name: plan.name,
     ...(earlier.newest !== undefined && { since: earlier.newest.id }),
@@ -51,12 +59,15 @@ class Preview {
   readonly #workers = new Map<string, StepId>();
   readonly #matrices: Matrices;
   readonly #progress = new RunProgress();
+  readonly #beside: FailuresBeside;
 
-  constructor(request: PreviewRequest, earlier: EarlierRuns) {
+  /** @param failures steps of which it was found that they would fail */
+  constructor(request: PreviewRequest, earlier: EarlierRuns, failures: readonly StepId[]) {
     const { plan, options = {}, store } = request;
     this.#request = request;
     this.#forced = forcedSteps(plan, options);
     this.#matrices = new Matrices(plan);
+    this.#beside = new FailuresBeside(plan, failures);
     this.#reasons = new ReasonFinder(store, earlier, options);
     this.#estimator = new Estimator(store, earlier);
     this.#progress.apply({ kind: 'planned', plan });
@@ -69,6 +80,11 @@ class Preview {
       if (found === undefined) throw new Error(`internal: step '${id}' was never ready`);
       return found;
     });
+  }
+
+  failures(): readonly StepId[] {
+    const { steps } = this.#request.plan;
+    return steps.flatMap(({ id }) => (this.#previews.get(id)?.outcome.kind === 'fail' ? [id] : []));
   }
 
   /** Wave by wave: the steps that wait for nothing any more, then those that waited for them. */
@@ -95,40 +111,15 @@ class Preview {
       circumstances: this.#progress.circumstances(step),
       contexts: this.#contexts(step),
       ...{ unknown: this.#unknown, maybeSkipped: this.#maybeSkipped },
+      beside: this.#beside.of(step),
     };
   }
 
-  /** What a step reads, with what is unknown in its place. */
-  #contexts({ needs }: PlanStep): JsonObject {
-    const { plan, id } = this.#request;
-    const facts = this.#unknown.facts(plan.name, id);
-    const known = { id: '', name: plan.name, attempt: 1, scheduled_time: '' };
-    const contexts = expressionContexts(plan, this.#progress.state, known, needs);
-    const steps: Record<string, unknown> = { ...(contexts['steps'] as JsonObject) };
-    for (const step of needs) {
-      if (!this.#roots.has(step)) continue;
-      steps[step] = this.#maybeSkipped.has(step)
-        ? this.#unknown.ofStep(step)
-        : { ...this.#resultsOf(step), result: 'success' };
-    }
-    return { ...contexts, steps, run: facts } as unknown as JsonObject;
-  }
-
-  /** Of a step of which something is unknown: of one with a matrix, what its entries give. */
-  #resultsOf(step: StepId): JsonObject {
-    const unknown = this.#unknown.ofStep(step);
-    if (!this.#matrices.has(step)) return { outputs: unknown };
-    const { entries } = stepState(this.#progress.state, step);
-    return {
-      outputs: entries?.map((id) => this.#outputsOf(id)) ?? unknown,
-      matrix: entries?.map((id) => stepState(this.#progress.state, id).matrix ?? {}) ?? unknown,
-    };
-  }
-
-  /** Of an entry; one that would run gives what nobody knows. */
-  #outputsOf(entry: StepId): JsonObject {
-    if (this.#roots.has(entry)) return this.#unknown.ofStep(entry);
-    return stepState(this.#progress.state, entry).outputs ?? {};
+  #contexts(step: PlanStep): JsonObject {
+    return foreseenContexts(step, {
+      ...{ request: this.#request, state: this.#progress.state, matrices: this.#matrices },
+      ...{ unknown: this.#unknown, roots: this.#roots, maybeSkipped: this.#maybeSkipped },
+    });
   }
 
   /** What becomes of a matrix, from what was foreseen of its entries. */
@@ -165,9 +156,9 @@ class Preview {
       case 'invalid':
         return failing(`if: ${admission.message}`);
       case 'unknown': {
-        const { reads, ends } = admission;
-        const until = this.#rootsOf([...reads.steps, ...ends]);
-        const reasons = this.#reasons.ofCondition(step, admission, this.#progress.state);
+        const { reads, unsure, failures } = admission;
+        const until = this.#rootsOf([...reads.steps, ...unsure, ...failures]);
+        const reasons = this.#reasons.ofCondition(admission);
         return { outcome: { kind: 'unknown', until, reasons }, isMaybeSkipped: true };
       }
       case 'run':
