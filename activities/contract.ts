@@ -54,6 +54,8 @@ export type CacheAnswer =
       readonly fingerprint: string;
       /** There was a result, and this is wrong with it. */
       readonly damage?: string;
+      /** There is a result, and so long ago was it made: longer than the step's `max_age`. */
+      readonly ageMs?: number;
     };
 export type PreparedStep =
   | CacheAnswer
@@ -73,7 +75,7 @@ export interface VerifyHitInput {
   readonly fingerprint: string;
 }
 
-export interface ResolveSourceInput extends Omit<StepRequest, 'label' | 'force'> {
+export interface ResolveSourceInput extends Omit<StepRequest, 'label' | 'force' | 'cache'> {
   readonly run: RunIdentity;
   readonly retry: RetryPolicy;
 }
@@ -89,7 +91,7 @@ export interface FailureDetails {
 }
 
 /** Input of the activity of every step kind; its type is the kind's name. */
-export interface RunStepInput extends Omit<PrepareRequest, 'label'> {
+export interface RunStepInput extends PrepareRequest {
   readonly run: RunIdentity;
   readonly fingerprint: string;
   readonly retry: RetryPolicy;

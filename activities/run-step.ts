@@ -5,13 +5,14 @@ import type { JsonObject } from '../plan/json.ts';
 import { Failure } from '../plan/failures.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
 import { verifyArtifact } from '../store/artifacts.ts';
-import { lookUp, publish } from '../store/cache.ts';
+import { type CacheEntry, lookUp, publish } from '../store/cache.ts';
 import { countReportedFailures } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import { pruneCheckpoints } from '../training/checkpoints/checkpoint-store.ts';
 import type { ActivityDependencies } from './activities.ts';
 import { AttemptEntry, outcomeOf } from './attempt-entry.ts';
 import { bindSecrets } from './bound-inputs.ts';
+import { isKept, isUncached, tooOld } from './cache-policy.ts';
 import type { AnyStep } from './catalog.ts';
 import type { RunStepInput, RunStepResult } from './contract.ts';
 import { endOfAttempt, toApplicationFailure, toFailure, uncounted } from './failures.ts';
@@ -32,12 +33,10 @@ export async function runStep(
 ): Promise<RunStepResult> {
   const { store } = dependencies;
   const step = declarationOf(dependencies.catalog, input);
-  if (step.effect !== 'external' && !input.force) {
-    const found = await lookUp(store, input.fingerprint);
-    if (found.hit) {
-      await pruneCheckpoints(store, input.fingerprint);
-      return { outputs: found.entry.outputs, attempt: 0, cached: true };
-    }
+  const published = step.effect === 'external' ? undefined : await usableResult(store, input);
+  if (published !== undefined) {
+    await pruneCheckpoints(store, input.fingerprint);
+    return { outputs: published.outputs, attempt: 0, cached: true };
   }
   const entry = await openEntry(store, input);
   const signals = attemptSignals(dependencies, input);
@@ -51,6 +50,13 @@ export async function runStep(
   } finally {
     signals.stop();
   }
+}
+
+/** The result that stands for the step, if there is one. */
+async function usableResult(store: Store, input: RunStepInput): Promise<CacheEntry | undefined> {
+  if (isUncached(input)) return undefined;
+  const found = await lookUp(store, input.fingerprint);
+  return found.hit && tooOld(input, found.entry) === undefined ? found.entry : undefined;
 }
 
 /** Opens the ledger's entry; without one nothing can be counted, so that is tried until it works. */
@@ -94,18 +100,19 @@ async function attempt(
   try {
     const { inputs, secrets } = await bindSecrets(input, dependencies);
     const own = { ...context, store: guardedStore(store, secrets) };
-    const found = await step.run(own, settledInputs(step, input, inputs));
+    const found = await step.run(own, await settledInputs(store, step, input, inputs));
     const outputs = checkOutputs(step, found);
     requireNoSecret(secrets, outputs, 'what it puts out');
     if (step.effect === 'external') return { outputs, ...(note !== undefined && { note }) };
-    const published = await publish(store, {
+    const result = {
       fingerprint: input.fingerprint,
       kind: `${input.kind}@${input.version}`,
       inputs: input.inputs,
       outputs,
       ...(input.upstream !== undefined && { upstream: input.upstream }),
       createdAt: Date.now(),
-    });
+    };
+    const published = await publish(store, result, (before) => isKept(input, before));
     // Not before: until there is a result, another attempt may need them.
     await pruneCheckpoints(store, input.fingerprint);
     return { outputs: published.entry.outputs, ...(note !== undefined && { note }) };
@@ -171,8 +178,8 @@ async function endFailedAttempt(
   try {
     await entry.end({ endedAt: Date.now(), ...outcomeOf(end) });
     // An attempt that was thought lost may end after another one: its checkpoints are of no use.
-    const { hit } = await lookUp(store, input.fingerprint);
-    if (hit) await pruneCheckpoints(store, input.fingerprint);
+    const published = await usableResult(store, input);
+    if (published !== undefined) await pruneCheckpoints(store, input.fingerprint);
     if (end instanceof CancelledFailure) return end;
     const { attempt, ...step } = entry.key;
     const reported = await countReportedFailures(store, step);

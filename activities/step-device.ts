@@ -4,6 +4,7 @@ import type { Store } from '../store/store.ts';
 import { liveWorkers } from '../store/workers.ts';
 import type { Device } from '../training/devices/device.ts';
 import { runJob } from '../training/process.ts';
+import { withoutIgnored } from './cache-policy.ts';
 import type { AnyStep } from './catalog.ts';
 import type { PrepareRequest, RunStepInput } from './contract.ts';
 import { parseInputs, parseStandIns } from './declaration.ts';
@@ -36,18 +37,30 @@ export async function resolveDevice(
 }
 
 /**
- * A step's own inputs, whose `device: auto` is what its fingerprint was computed with.
+ * A step's own inputs, whose `device: auto` is what its fingerprint was computed with; where that
+ * ignores the device, what the workers have now.
  *
  * @param bound those of `input`, with its secrets
  */
-export function settledInputs(step: AnyStep, input: RunStepInput, bound: JsonObject): JsonObject {
+export async function settledInputs(
+  store: Store,
+  step: AnyStep,
+  input: RunStepInput,
+  bound: JsonObject,
+): Promise<JsonObject> {
   const inputs = parseInputs(step, bound);
   if (step.role !== 'train' || inputs['device'] !== 'auto') return inputs;
   const prepared = parseStandIns(step, input);
-  for (const device of AUTO_DEVICES) {
-    const found = fingerprint(step, { ...input, inputs: { ...prepared, device } });
-    if (found === input.fingerprint) return { ...inputs, device };
-  }
+  const { secrets } = input;
+  const fitting = AUTO_DEVICES.filter((device) => {
+    const all = { inputs: { ...prepared, device }, ...(secrets !== undefined && { secrets }) };
+    const { secrets: _, ...parts } = input;
+    const considered = withoutIgnored(all, input.cache);
+    return fingerprint(step, { ...parts, ...considered }) === input.fingerprint;
+  });
+  const [device] = fitting;
+  if (fitting.length > 1) return resolveDevice(store, step, inputs, input);
+  if (device !== undefined) return { ...inputs, device };
   throw new Error(`internal: the fingerprint of ${input.stepId} is that of no device`);
 }
 

@@ -1,6 +1,7 @@
 import { Failure } from '../plan/failures.ts';
 import { lookUp } from '../store/cache.ts';
 import type { Store } from '../store/store.ts';
+import { isUncached, tooOld, withoutIgnored } from './cache-policy.ts';
 import { sizeOfResult, verifiedAnswer } from './cached-result.ts';
 import type { AnyStep } from './catalog.ts';
 import type { PreparedStep, PrepareRequest } from './contract.ts';
@@ -28,19 +29,20 @@ export async function prepareStep(
   request: PrepareRequest,
   budget: { bytes: number },
 ): Promise<Preparation> {
-  const { stepId, kind, version, revision, source, secrets, upstream, force } = request;
+  const { stepId, kind, version, revision, source, secrets, upstream, cache } = request;
   const step = declarationOf(catalog, request);
   try {
     const inputs = await resolveDevice(store, step, parseStandIns(step, request), request);
+    const considered = withoutIgnored({ inputs, ...(secrets !== undefined && { secrets }) }, cache);
     const parts = {
-      ...{ kind, version, revision, inputs },
+      ...{ kind, version, revision, ...considered },
       ...(source !== undefined && { source }),
-      ...(secrets !== undefined && { secrets }),
       ...(upstream !== undefined && { upstream }),
     };
     const known = { stepId, fingerprint: fingerprint(step, parts) };
-    if (force || step.effect === 'external') return { answer: { kind: 'miss', ...known }, parts };
-    return { answer: await cacheAnswer(store, known, budget), parts };
+    const isCertain = isUncached(request) || step.effect === 'external';
+    if (isCertain) return { answer: { kind: 'miss', ...known }, parts };
+    return { answer: await cacheAnswer(store, request, known.fingerprint, budget), parts };
   } catch (error) {
     if (!(error instanceof Failure) || error.type !== 'InvalidInput') throw error;
     const { type, message } = error;
@@ -50,11 +52,15 @@ export async function prepareStep(
 
 async function cacheAnswer(
   store: Store,
-  { stepId, fingerprint: digest }: { readonly stepId: string; readonly fingerprint: string },
+  request: PrepareRequest,
+  digest: string,
   budget: { bytes: number },
 ): Promise<PreparedStep> {
+  const { stepId } = request;
   const found = await lookUp(store, digest);
   if (found.hit) {
+    const ageMs = tooOld(request, found.entry);
+    if (ageMs !== undefined) return { kind: 'miss', stepId, fingerprint: digest, ageMs };
     const size = await sizeOfResult(store, found.entry);
     budget.bytes -= size;
     const isMuch = size > LARGE_BYTES || budget.bytes < 0;

@@ -59,6 +59,11 @@ program
   .option('--json', 'as JSON')
   .action(async (kind, options) => end((await import('./commands/kinds.ts')).kinds(kind, options)));
 program
+  .command('schema')
+  .description('print the JSON Schema of pipeline files, for editors')
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
+  .action(async (options) => end((await import('./commands/schema.ts')).schema(options)));
+program
   .command('plan')
   .description(
     'say what a run would do and why; exit code 1 when it would fail, 2 when nothing can be said',

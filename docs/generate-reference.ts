@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { catalog } from '../activities/catalog.ts';
+import { catalogWith } from '../activities/custom/step-files.ts';
 import { pipelineSchema } from '../language/editor-schema.ts';
 import { renderArguments } from './arguments-page.ts';
 import { renderDiagnostics } from './diagnostics-page.ts';
@@ -15,5 +16,13 @@ const argumentsPage = pathOf('./training-arguments.md');
 await writeFile(argumentsPage, await formatted(renderArguments(), argumentsPage));
 const diagnosticsPage = pathOf('./diagnostics.md');
 await writeFile(diagnosticsPage, await formatted(renderDiagnostics(), diagnosticsPage));
-const schema = pathOf('../pipelines/pipeline.schema.json');
-await writeFile(schema, await formatted(JSON.stringify(pipelineSchema(catalog)), schema));
+// The schemas that the modelines of the examples name.
+const own = pathOf('../pipelines/custom/clean-text.ts');
+const schemas = {
+  '../pipelines/pipeline.schema.json': catalog,
+  '../pipelines/custom/pipeline.schema.json': await catalogWith([{ name: own, path: own }]),
+};
+for (const [name, kinds] of Object.entries(schemas)) {
+  const path = pathOf(name);
+  await writeFile(path, await formatted(JSON.stringify(pipelineSchema(kinds)), path));
+}

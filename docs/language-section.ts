@@ -5,6 +5,7 @@ import {
   STATUS_FUNCTION_FORMS,
 } from '../language/expression-declarations.ts';
 import {
+  CACHE,
   DEFAULTS,
   ON,
   PARAM,
@@ -43,6 +44,8 @@ export function renderStep(): string {
     keysTable(STRATEGY),
     'Keys of `retry`:',
     keysTable(RETRY),
+    'Keys of `cache`, [see below](#cache):',
+    keysTable(CACHE),
     `Not built yet, and refused: ${notBuilt}.`,
   ].join('\n\n');
 }

@@ -93,7 +93,7 @@ function compiled(options: CheckOptions, isSubmission: boolean): CompilationWith
 }
 
 /** For each step the steps it waits for, and where the file says so. */
-type Graph = Map<string, Map<string, Range>>;
+type Graph = Map<StepId, Map<StepId, () => Range>>;
 
 interface Analysis {
   readonly reporter: Reporter;
@@ -121,7 +121,7 @@ function analyseSource(
   const contexts = contextSchema({ pipeline, templates, reporter });
   const context = { pipeline, contexts, templates, reporter };
   for (const step of pipeline.steps.values()) {
-    graph.set(step.id, new Map(step.needs.map(({ id, range }) => [id, range])));
+    graph.set(step.id, new Map(step.needs.map(({ id, range }) => [id, () => range])));
     checkNeeds(step.needs, pipeline, reporter);
     const inner = stepContext(step, context);
     const evaluated = evaluatedExpressions(step, context);
@@ -214,19 +214,21 @@ function readExpressions(
   templates: TemplateReader,
 ): readonly LocatedExpression[] {
   if (located === undefined) return [];
-  return [...scalars(located)].flatMap((scalar) => templates.read(scalar)?.expressions ?? []);
+  const found: LocatedExpression[] = [];
+  for (const scalar of scalars(located)) found.push(...(templates.read(scalar)?.expressions ?? []));
+  return found;
 }
 
 function addNeeds(
   { expression, rangeOf }: LocatedExpression,
   { steps }: Pipeline,
-  needs: Map<string, Range> | undefined,
+  needs: Map<StepId, () => Range> | undefined,
 ): void {
   for (const reference of expression.references) {
     const [first] = reference.path;
     if (reference.context !== 'steps' || first?.kind !== 'name') continue;
     if (steps.has(first.name) && needs?.has(first.name) === false) {
-      needs.set(first.name, rangeOf(reference));
+      needs.set(first.name, () => rangeOf(reference));
     }
   }
 }
@@ -245,7 +247,7 @@ function planOf(pipeline: Pipeline, graph: Graph): Plan {
 }
 
 function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
-  const { id, with: inputs, condition, strategy, retry, timeoutMs, description } = step;
+  const { id, with: inputs, condition, strategy, retry, timeoutMs, cache, description } = step;
   const { kind, version, revision, source, effect, role } = signatureOf(step);
   const runsOn = step.runsOn ?? (role === 'train' ? defaults.runsOn : undefined);
   return {
@@ -263,6 +265,7 @@ function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
     runsOn: runsOn === undefined ? DEFAULT_RUNS_ON : toJson(runsOn.value),
     retry,
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(cache !== undefined && { cache }),
     ...(description !== undefined && { description }),
   };
 }

@@ -115,7 +115,11 @@ export function referenceType(contexts: ValueSchema, { context, path }: Referenc
       continue;
     }
     const key = segment.kind === 'name' ? segment.name : segment.index;
-    const next = schemas.flatMap((schema) => schemasUnder(schema, key));
+    const [only] = schemas;
+    const next: readonly ValueSchema[] =
+      only !== undefined && schemas.length === 1
+        ? schemasUnder(only, key)
+        : schemas.flatMap((schema) => schemasUnder(schema, key));
     if (next.length === 0) return { ok: false, at, owner: schemas };
     schemas = next;
   }

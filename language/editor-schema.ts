@@ -128,6 +128,7 @@ function kindSchema(signature: StepSignature): EditorSchema {
     properties: {
       with: ref(kindName(signature)),
       ...(signature.role === 'work' && { runs_on: false }),
+      ...(signature.effect === 'external' && { cache: false }),
     },
     ...(needsInputs && { required: ['with'] }),
   };

@@ -111,6 +111,22 @@ export const STRATEGY = z.strictObject({
 });
 export const STRATEGY_KEYS_NOT_BUILT = ['search'];
 
+export const CACHE = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe('with false the step runs in every run, and its newest result is the one kept'),
+  max_age: duration
+    .optional()
+    .describe('an older result is not used but made again, such as 7d; without it none is too old'),
+  ignore: z
+    .array(text)
+    .optional()
+    .describe(
+      'inputs that make no difference to the result, such as args.logging_steps: a result made with other values of them is used too',
+    ),
+});
+
 export const STEP = z.strictObject({
   uses: text.describe('kind of the step, and its version: train@1'),
   with: z
@@ -136,10 +152,11 @@ export const STEP = z.strictObject({
       'of one attempt, such as 30m or 6h; training writes a checkpoint first, so the next attempt goes on from there; none without it',
     ),
   on_failure: onFailure.describe('what becomes of the run when this step fails: it fails too'),
+  cache: CACHE.optional().describe('when an earlier result of the step is used instead of a run'),
   description: text.optional().describe('what the step is for'),
 });
 /** Keys of the contract that are refused, never accepted and ignored. */
-export const STEP_KEYS_NOT_BUILT = ['pause_timeout', 'cache'];
+export const STEP_KEYS_NOT_BUILT = ['pause_timeout'];
 export const DEFAULTS_KEYS_NOT_BUILT = ['pause_timeout'];
 
 export const SCHEDULE = z.strictObject({

@@ -154,12 +154,12 @@ class Locator {
     let entries = own;
     for (const merge of merges) entries = this.#merge(entries, merge);
     const map: LocatedMap = { kind: 'map', range: nodeRange(node), entries };
-    const keys = [...entries.keys()].reduce((sum, key) => sum + key.length, 0);
-    this.#measure(
-      map,
-      keys,
-      [...entries.values()].map(({ value }) => value),
-    );
+    const extent = { values: 1, characters: 0, depth: 1 };
+    for (const { key, value } of entries.values()) {
+      extent.characters += key.length;
+      this.#addTo(extent, value);
+    }
+    this.#extents.set(map, extent);
     return map;
   }
 
@@ -180,17 +180,17 @@ class Locator {
       this.#locate(item, { start: range.start, end: range.start }),
     );
     const list: Located = { kind: 'list', range, items };
-    this.#measure(list, 0, items);
+    const extent = { values: 1, characters: 0, depth: 1 };
+    for (const item of items) this.#addTo(extent, item);
+    this.#extents.set(list, extent);
     return list;
   }
 
-  #measure(collection: Located, keys: number, items: readonly Located[]): void {
-    const extents = items.map((item) => this.#extentOf(item));
-    this.#extents.set(collection, {
-      values: extents.reduce((sum, { values }) => sum + values, 1),
-      characters: extents.reduce((sum, { characters }) => sum + characters, keys),
-      depth: extents.reduce((most, { depth }) => Math.max(most, depth), 0) + 1,
-    });
+  #addTo(extent: { -readonly [K in keyof Extent]: Extent[K] }, item: Located): void {
+    const { values, characters, depth } = this.#extentOf(item);
+    extent.values += values;
+    extent.characters += characters;
+    extent.depth = Math.max(extent.depth, depth + 1);
   }
 
   #extentOf(located: Located): Extent {

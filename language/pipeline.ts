@@ -1,5 +1,5 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
-import type { RetryPolicy, StepId } from '../plan/plan.ts';
+import type { CachePolicy, RetryPolicy, StepId } from '../plan/plan.ts';
 import type { LocatedParam } from './checks/param-value.ts';
 import type { LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import type { Range } from './source-text.ts';
@@ -43,6 +43,7 @@ export interface Step {
   readonly runsOn?: LocatedEntry;
   readonly retry: RetryPolicy;
   readonly timeoutMs?: number;
+  readonly cache?: CachePolicy;
   readonly description?: string;
 }
 

@@ -85,6 +85,9 @@ function effectiveFields(step: Step, defaults: Pipeline['defaults']): JsonObject
     ...(strategy !== undefined && { strategy: { fail_fast: strategy.failFast } }),
     ...(isTraining && { runs_on: label }),
     ...effective(step),
+    ...(step.signature?.effect !== 'external' && {
+      cache: { enabled: step.cache?.enabled ?? true },
+    }),
   };
 }
 

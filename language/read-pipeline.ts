@@ -1,6 +1,7 @@
 import type { JsonObject } from '../plan/json.ts';
 import type { StepId } from '../plan/plan.ts';
 import type { Catalog } from './catalog.ts';
+import { readCache } from './checks/cache.ts';
 import { readCondition } from './checks/condition.ts';
 import { readDuration } from './checks/duration.ts';
 import { checkNoExpressionKeys, checkNoExpressions } from './checks/expression.ts';
@@ -180,7 +181,7 @@ function readStep(entry: LocatedEntry, reading: StepReading): Step {
   checkUnknownKeys(value, keysOfPart(STEP), where, reporter, STEP_KEYS_NOT_BUILT);
   checkKeysNotBuilt(value, STEP_KEYS_NOT_BUILT, reporter);
   checkMissingKeys(value, { uses: USES_SNIPPET }, where, idRange, reporter);
-  const literal = ['uses', 'needs', 'retry', 'timeout', 'on_failure', 'description'];
+  const literal = ['uses', 'needs', 'retry', 'timeout', 'on_failure', 'cache', 'description'];
   const entries = withoutExpressions(value, literal, reporter);
   const fields = readStepFields(entries, idRange, reading);
   const hasBadWith = fields.with === undefined && hasKeyLike(value, 'with');
@@ -203,6 +204,7 @@ function readStepFields(
   const strategy = readStrategy(entries.get('strategy'), reporter);
   const runsOn = entries.get('runs_on');
   const timeoutMs = readDuration(entries.get('timeout'), 1, reporter) ?? defaults.timeoutMs;
+  const cache = readCache(entries.get('cache'), signature, reporter);
   const description = readText(entries.get('description'), reporter);
   return {
     usesRange,
@@ -215,6 +217,7 @@ function readStepFields(
     ...(strategy !== undefined && { strategy }),
     ...(runsOn !== undefined && { runsOn }),
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(cache !== undefined && { cache }),
     ...(description !== undefined && { description }),
   };
 }
@@ -226,7 +229,9 @@ function withoutExpressions(
   reporter: Reporter,
 ): LocatedMap['entries'] {
   const refused = literal.filter((key) => !checkNoExpressions(entries.get(key), reporter));
-  return new Map([...entries].filter(([key]) => !refused.includes(key)));
+  return refused.length === 0
+    ? entries
+    : new Map([...entries].filter(([key]) => !refused.includes(key)));
 }
 
 function rangesOf(map: LocatedMap | undefined): ReadonlyMap<string, Range> {

@@ -9,6 +9,9 @@ interface RuleFacts {
 export const RULES = {
   source: error('The file is text in UTF-8, at most 1 MiB of it, and not empty.'),
   yaml: error('The file is one YAML 1.2 document: a map of JSON values.'),
+  cache: error(
+    'The `cache` of a step is of a kind with results that can be used again, and names its inputs.',
+  ),
   condition: error('An `if` is one expression, with or without `${{ }}` around all of it.'),
   cycle: error('No step waits for itself, directly or through others; the shortest way is shown.'),
   'duplicate-key': error('A key stands once in its map: of two values nobody knows which counts.'),

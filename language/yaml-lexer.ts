@@ -39,8 +39,11 @@ export function lex(text: string, reporter: Reporter): Marks | undefined {
   const marks: string[] = [];
   let count = 0;
   let depth = 0;
-  const all = new Lexer().lex(text);
-  for (const { start, source } of lexemes(recorded(all, marks))) {
+  const places = new LexemePlaces();
+  for (const source of new Lexer().lex(text)) {
+    marks.push(source);
+    const start = places.take(source);
+    if (start === undefined) continue;
     count += 1;
     if (count > MAX_TOKENS) {
       const message = `the file has more than ${MAX_TOKENS} YAML tokens; split the pipeline`;
@@ -56,13 +59,6 @@ export function lex(text: string, reporter: Reporter): Marks | undefined {
   return marks;
 }
 
-function* recorded(marks: Iterable<string>, into: string[]): Generator<string> {
-  for (const mark of marks) {
-    into.push(mark);
-    yield mark;
-  }
-}
-
 /** Rule `yaml`: what reads values is recursive. */
 export function reportTooDeep(start: number, reporter: Reporter): void {
   const message = `values nest more than ${MAX_DEPTH} levels deep; flatten them`;
@@ -72,8 +68,11 @@ export function reportTooDeep(start: number, reporter: Reporter): void {
 /** The bare expressions of a text, up to one after which the lexer is lost: it took a quote inside for its own. */
 function bareExpressions(text: string, marks: Marks): readonly Range[] {
   const found: Range[] = [];
+  const places = new LexemePlaces();
   let end = 0;
-  for (const { start, source } of text.includes('${{') ? lexemes(marks) : []) {
+  for (const source of text.includes('${{') ? marks : []) {
+    const start = places.take(source);
+    if (start === undefined) continue;
     if (start < end && start + source.length > end) break;
     const dollar = start + source.length - 1;
     // In block style `${{` is inside a scalar; in flow style the scalar ends, and its braces are marks.
@@ -93,18 +92,19 @@ function expressionLength(text: string, start: number): number {
 
 const MARKS: ReadonlySet<string> = new Set([CST.DOCUMENT, CST.FLOW_END, CST.SCALAR]);
 
-/** The lexer's tokens with their places; marks that it puts between them have no text. */
-function* lexemes(
-  marks: Iterable<string>,
-): Generator<{ readonly start: number; readonly source: string }> {
-  let start = 0;
-  let isScalar = false;
-  for (const source of marks) {
-    const isMark: boolean = !isScalar && MARKS.has(source);
-    isScalar = isMark && source === CST.SCALAR;
-    if (isMark) continue;
-    yield { start, source };
-    start += source.length;
+/** Where the lexer's tokens stand; the marks that it puts between them have no text. */
+class LexemePlaces {
+  #next = 0;
+  #isScalar = false;
+
+  /** The place of the piece after those that were taken; undefined for a mark. */
+  take(source: string): number | undefined {
+    const isMark = !this.#isScalar && source.length === 1 && MARKS.has(source);
+    this.#isScalar = isMark && source === CST.SCALAR;
+    if (isMark) return undefined;
+    const start = this.#next;
+    this.#next += source.length;
+    return start;
   }
 }
 

@@ -184,11 +184,15 @@ function* layers(tokens: readonly CST.Token[]): Generator<readonly CST.Token[]> 
   );
   while (layer.length > 0) {
     yield layer;
-    layer = layer.flatMap((token) =>
-      'items' in token
-        ? token.items.flatMap(({ key, value }) => [key, value].filter((item) => item != null))
-        : [],
-    );
+    const next: CST.Token[] = [];
+    for (const token of layer) {
+      if (!('items' in token)) continue;
+      for (const { key, value } of token.items) {
+        if (key != null) next.push(key);
+        if (value !== undefined) next.push(value);
+      }
+    }
+    layer = next;
   }
 }
 

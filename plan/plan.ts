@@ -14,6 +14,16 @@ export interface RetryPolicy {
   readonly maxBackoffMs: number;
 }
 
+/** What may stand for a step's own work; without one every result of its fingerprint does. */
+export interface CachePolicy {
+  /** With false no result does, and the step's own replaces what there was. */
+  readonly enabled: boolean;
+  /** An older result does not, and is replaced by the step's own. */
+  readonly maxAgeMs?: number;
+  /** Places in `with` that are no part of the fingerprint. */
+  readonly ignore?: readonly (readonly string[])[];
+}
+
 /**
  * A JSON value whose strings may hold `${{ }}` expressions. A string that is one whole expression
  * evaluates to the expression's value and type; expressions inside longer text are put in as text.
@@ -56,6 +66,7 @@ export interface PlanStep {
   readonly retry: RetryPolicy;
   /** Limit of one attempt. */
   readonly timeoutMs?: number;
+  readonly cache?: CachePolicy;
   readonly description?: string;
 }
 

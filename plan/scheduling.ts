@@ -1,6 +1,6 @@
 import { evaluateCondition, evaluateTemplate, stepResult } from './expressions.ts';
 import type { JsonObject } from './json.ts';
-import type { Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
+import type { CachePolicy, Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
 import { evaluateInputs, type SecretInput } from './secret-inputs.ts';
 import type { Circumstances } from './run-progress.ts';
 import { dependentsOf, hasEnded, stepState } from './run-state.ts';
@@ -97,6 +97,7 @@ export interface StepRequest {
   readonly label: string;
   /** Do not look in the cache. */
   readonly force: boolean;
+  readonly cache?: CachePolicy;
 }
 
 /** @throws Error when an expression cannot be evaluated, or `runs_on` gives no worker label */
@@ -108,9 +109,13 @@ export function stepRequest(step: PlanStep, contexts: JsonObject, force: boolean
       `runs_on: found ${JSON.stringify(label)}, expected a worker label such as 'cpu'`,
     );
   }
-  const { id: stepId, kind, version, revision, source } = step;
+  const { id: stepId, kind, version, revision, source, cache } = step;
   const known = { stepId, kind, version, revision, ...(source !== undefined && { source }) };
-  return { ...known, inputs, ...(secrets.length > 0 && { secrets }), label, force };
+  return {
+    ...{ ...known, inputs, label, force },
+    ...(secrets.length > 0 && { secrets }),
+    ...(cache !== undefined && { cache }),
+  };
 }
 
 /** Steps that a submission asks to run again whatever the cache holds. */

@@ -12,12 +12,15 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Script, constants } from 'node:vm';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const ENTRY = 'cli/main.ts';
 const COMMANDS = ['check'];
+
+/** What the bundle depends on beside its own sources. */
+const MAKERS = ['setup/command-bundle.mjs', 'package-lock.json', 'node_modules/.package-lock.json'];
 
 /**
  * @typedef {object} Manifest
@@ -64,7 +67,7 @@ export async function makeBundle(folder = bundleFolder()) {
   try {
     const { createHash } = await import('node:crypto');
     const { text, inputs } = await bundle();
-    const paths = [...inputs, 'package-lock.json', 'node_modules/.package-lock.json'];
+    const paths = [...inputs, ...MAKERS];
     /** @type {Manifest} */
     const manifest = {
       root: ROOT,
@@ -101,7 +104,7 @@ const PACKAGES = [
   'zod',
 ];
 /** What is loaded on demand, and belongs to the commands. */
-const ON_DEMAND = [...COMMANDS.map((name) => `./commands/${name}.ts`), './error-report.ts'];
+const ON_DEMAND = './error-report.ts';
 
 async function bundle() {
   const { build } = await import('esbuild');
@@ -111,17 +114,17 @@ async function bundle() {
     setup({ onResolve, onLoad }) {
       onResolve({ filter: /.*/ }, ({ path, kind }) => {
         if (kind === 'entry-point') return null;
-        if (kind === 'dynamic-import') return ON_DEMAND.includes(path) ? null : { external: true };
+        if (kind === 'dynamic-import') return path === ON_DEMAND ? null : { external: true };
         const isOurs = path.startsWith('.') || PACKAGES.some((name) => isOf(path, name));
         return isOurs ? null : { external: true };
       });
-      // A module's own place, which has to stay that of its source.
+      // zod writes its messages in English where no other language is set: the other fifty need not be loaded.
+      onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({ contents: 'export {};' }));
       onLoad({ filter: /\.(ts|mjs)$/ }, ({ path }) => {
+        if (path.includes('node_modules')) return null;
         const source = readFileSync(path, 'utf8');
-        if (path.includes('node_modules') || !source.includes('import.meta.url')) return null;
-        const url = JSON.stringify(new URL(`file://${path}`).href);
-        const loader = path.endsWith('.ts') ? 'ts' : 'js';
-        return { contents: source.replaceAll('import.meta.url', url), loader };
+        const contents = path === join(ROOT, ENTRY) ? withCommands(source) : source;
+        return { contents: inOneFile(contents, path), loader: path.endsWith('.ts') ? 'ts' : 'js' };
       });
     },
   };
@@ -132,6 +135,9 @@ async function bundle() {
     platform: 'node',
     target: 'node20',
     format: 'cjs',
+    // Names stay: they are in the stacks of errors.
+    minifyWhitespace: true,
+    minifySyntax: true,
     write: false,
     metafile: true,
     logLevel: 'silent',
@@ -139,6 +145,28 @@ async function bundle() {
   });
   const inputs = Object.keys(metafile.inputs).filter((path) => !path.includes('node_modules'));
   return { text: outputFiles[0]?.text ?? '', inputs };
+}
+
+/**
+ * The entry with its commands loaded at once. What is loaded on demand esbuild takes in whole, with all that it needs.
+ * @param {string} source
+ */
+function withCommands(source) {
+  return COMMANDS.reduce((text, name) => {
+    const file = `'./commands/${name}.ts'`;
+    return `import * as ${name}Command from ${file};${text.replace(`await import(${file})`, `${name}Command`)}`;
+  }, source);
+}
+
+/**
+ * A source with its own place written out, and of zod only what it names: the object `z` would hold all of it.
+ * @param {string} source
+ * @param {string} path
+ */
+function inOneFile(source, path) {
+  return source
+    .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
+    .replace("import { z } from 'zod'", "import * as z from 'zod'");
 }
 
 /**

@@ -63,14 +63,16 @@ export async function lookUp(store: Store, fingerprint: string): Promise<LookUp>
 
 /**
  * Publishes a step's result. There is one published result a fingerprint: the first writer's, as
- * long as its artifacts are there; after that, the next writer's replaces it.
+ * long as its artifacts are there and `isKept` says so; after that, the next writer's replaces it.
  *
+ * @param isKept whether a result that is whole may stand for the step
  * @returns the published entry, whose outputs stand for this step from now on, and whether it is
  * the one handed in
  */
 export async function publish(
   store: Store,
   result: StepResult,
+  isKept: (before: CacheEntry) => boolean = () => true,
 ): Promise<{ readonly entry: CacheEntry; readonly isFirst: boolean }> {
   const entry: CacheEntry = {
     ...result,
@@ -82,7 +84,8 @@ export async function publish(
   for (;;) {
     const current = await getRecord<CacheEntry>(store, ref);
     const before = current?.record;
-    if (isEntry(before) && (await incompleteness(store, before)) === undefined) {
+    const isWhole = isEntry(before) && (await incompleteness(store, before)) === undefined;
+    if (isWhole && isKept(before)) {
       return { entry: before, isFirst: false };
     }
     const written = await swapRecord(store, ref, current?.version, entry);

@@ -48,12 +48,11 @@ function olderNameProblems(
   args: GivenArguments,
 ): readonly { readonly path: readonly string[]; readonly message: string }[] {
   const renamed: Partial<TrainingArguments> = newerArguments(args);
-  const defaults = given.parse({});
   return (Object.keys(OLDER_NAMES) as OlderNameOf[]).flatMap((name) => {
     const { now } = OLDER_NAMES[name];
     const value = renamed[now];
     if (value === undefined || args[name] === undefined) return [];
-    if (args[now] === defaults[now] || args[now] === value) return [];
+    if (args[now] === given.shape[now].parse(undefined) || args[now] === value) return [];
     return [{ path: [name], message: `${now} is given too: remove ${name}, its older name` }];
   });
 }

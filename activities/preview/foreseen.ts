@@ -4,6 +4,7 @@ import type { JsonObject } from '../../plan/json.ts';
 import type { PlanStep, StepId } from '../../plan/plan.ts';
 import type { RunEvent } from '../../plan/run-state.ts';
 import { stepRequest } from '../../plan/scheduling.ts';
+import { isKept } from '../cache-policy.ts';
 import { verifiedAnswer } from '../cached-result.ts';
 import type { CacheAnswer, PreparedStep, PrepareRequest } from '../contract.ts';
 import type { Preparation } from '../step-preparation.ts';
@@ -47,6 +48,21 @@ export async function verified(
   if (prepared.kind !== 'unverified') return prepared;
   const { stepId, fingerprint } = prepared;
   return verifiedAnswer(store, stepId, fingerprint, await lookUp(store, fingerprint));
+}
+
+/**
+ * Of a step that is made to run: the result that there is stands for its own, too, see `publish`.
+ * Undefined where none does, or where a step runs for another reason.
+ */
+export async function outputsOfForced(
+  store: Store,
+  { effect }: PlanStep,
+  request: PrepareRequest,
+  { fingerprint }: CacheAnswer,
+): Promise<JsonObject | undefined> {
+  if (!request.force || effect === 'external') return undefined;
+  const found = await lookUp(store, fingerprint);
+  return found.hit && isKept(request, found.entry) ? found.entry.outputs : undefined;
 }
 
 export function failing(message: string): Foreseen {

@@ -1,4 +1,3 @@
-import { lookUp } from '../../store/cache.ts';
 import type { JsonObject } from '../../plan/json.ts';
 import type { PlanStep, StepId } from '../../plan/plan.ts';
 import { Matrices } from '../../plan/matrices.ts';
@@ -12,9 +11,18 @@ import { foresee, type Foresight } from './admission.ts';
 import { EarlierRuns } from './earlier-runs.ts';
 import { Estimator } from './estimates.ts';
 import { FailuresBeside } from './failures-beside.ts';
-import { eventOf, evaluated, failing, unasked, verified, type Foreseen } from './foreseen.ts';
+import {
+  eventOf,
+  evaluated,
+  failing,
+  outputsOfForced,
+  unasked,
+  verified,
+  type Foreseen,
+} from './foreseen.ts';
 import { foreseenContexts } from './foreseen-contexts.ts';
 import { outcomeOfEntries, type RunPreview, type StepPreview } from './outcome.ts';
+import { SameWork } from './same-work.ts';
 import { askRevision } from './source-question.ts';
 import type { PreviewRequest } from './preview-request.ts';
 import { ReasonFinder } from './reasons.ts';
@@ -55,8 +63,7 @@ class Preview {
   /** Steps whose outputs are not known, each with the steps that have to end for them to be. */
   readonly #roots = new Map<StepId, readonly StepId[]>();
   readonly #maybeSkipped = new Set<StepId>();
-  /** The step that would do the work of a fingerprint, or bring an artifact back. */
-  readonly #workers = new Map<string, StepId>();
+  readonly #sameWork: SameWork;
   readonly #matrices: Matrices;
   readonly #progress = new RunProgress();
   readonly #beside: FailuresBeside;
@@ -69,6 +76,7 @@ class Preview {
     this.#matrices = new Matrices(plan);
     this.#beside = new FailuresBeside(plan, failures);
     this.#reasons = new ReasonFinder(store, earlier, options);
+    this.#sameWork = new SameWork(this.#reasons);
     this.#estimator = new Estimator(store, earlier);
     this.#progress.apply({ kind: 'planned', plan });
   }
@@ -186,15 +194,14 @@ class Preview {
   async #decideWork(step: PlanStep, contexts: JsonObject): Promise<Foreseen> {
     const isForced = this.#isForced(step);
     const { result, reads } = this.#unknown.during(() => evaluated(step, contexts, isForced));
-    const isCertain = isForced || step.effect === 'external';
     if (reads.steps.size > 0 || reads.facts.size > 0) {
-      return isCertain ? this.#certain(isForced) : this.#unknownInputs(step, reads);
+      return this.#isCertain(step) ? this.#certain(step) : this.#unknownInputs(step, reads);
     }
     if (!result.ok) return failing(result.message);
     const { request } = result;
     if (step.effect !== 'source') return this.#prepared(step, request);
     if (this.#request.isOffline) {
-      return isForced ? this.#certain(isForced) : unasked('its source was not asked');
+      return this.#isCertain(step) ? this.#certain(step) : unasked('its source was not asked');
     }
     const asked = await askRevision(this.#request, step, request);
     return asked.ok
@@ -213,14 +220,11 @@ class Preview {
     if (answer.kind === 'hit') {
       return { outcome: { kind: 'hit' }, preparation, outputs: answer.outputs };
     }
-    const isCertain = request.force || step.effect === 'external';
-    const reasons = isCertain
-      ? this.#reasons.ofEveryRun(request.force)
+    const reasons = this.#isCertain(step)
+      ? this.#reasons.ofEveryRun(step, request.force)
       : await this.#reasons.ofMiss(step, answer, parts);
     const outcome = { kind: 'run', reasons } as const;
-    // The result that there is stands for the new one, too: see `publish`.
-    const kept = request.force ? await lookUp(store, answer.fingerprint) : undefined;
-    const outputs = kept?.hit && step.effect !== 'external' ? kept.entry.outputs : undefined;
+    const outputs = await outputsOfForced(store, step, request, answer);
     return { outcome, preparation, ...(outputs !== undefined && { outputs }) };
   }
 
@@ -228,8 +232,14 @@ class Preview {
     return this.#forced.has(this.#matrices.stepOf(id)?.id ?? id);
   }
 
-  #certain(isForced: boolean): Foreseen {
-    return { outcome: { kind: 'run', reasons: this.#reasons.ofEveryRun(isForced) } };
+  /** Whether the step runs whatever its inputs are. */
+  #isCertain(step: PlanStep): boolean {
+    return this.#isForced(step) || step.cache?.enabled === false || step.effect === 'external';
+  }
+
+  #certain(step: PlanStep): Foreseen {
+    const reasons = this.#reasons.ofEveryRun(step, this.#isForced(step));
+    return { outcome: { kind: 'run', reasons } };
   }
 
   #unknownInputs(step: PlanStep, reads: Reads): Foreseen {
@@ -244,7 +254,10 @@ class Preview {
 
   /** One of two steps that would do the same work finds what the other did. */
   async #settle(step: PlanStep, foreseen: Foreseen): Promise<Foreseen> {
-    const settled = await this.#afterOthers(step, foreseen);
+    const isExternal = step.effect === 'external';
+    const settled = isExternal
+      ? foreseen
+      : await this.#sameWork.after(step.id, foreseen, this.#isCertain(step));
     const { outcome, preparation, isMaybeSkipped } = settled;
     if (isMaybeSkipped) this.#maybeSkipped.add(step.id);
     const isSure = outcome.kind === 'hit' || outcome.kind === 'skip' || outcome.kind === 'fail';
@@ -272,19 +285,5 @@ class Preview {
       const kind = this.#previews.get(id)?.outcome.kind;
       return kind === 'run' || kind === 'unknown';
     });
-  }
-
-  async #afterOthers(step: PlanStep, foreseen: Foreseen): Promise<Foreseen> {
-    const answer = foreseen.preparation?.answer;
-    if (foreseen.outcome.kind !== 'run' || answer?.kind !== 'miss') return foreseen;
-    if (step.effect === 'external') return foreseen;
-    const keys = await this.#reasons.resultKeys(answer);
-    const first = keys.map((key) => this.#workers.get(key)).find((id) => id !== undefined);
-    if (first === undefined || this.#isForced(step)) {
-      for (const key of keys) if (!this.#workers.has(key)) this.#workers.set(key, step.id);
-      return foreseen;
-    }
-    const reasons = [`step '${first}' does the same work`];
-    return { ...foreseen, outcome: { kind: 'unknown', until: [first], reasons } };
   }
 }

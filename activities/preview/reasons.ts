@@ -1,5 +1,6 @@
 import { recordedResult } from '../../store/cache.ts';
 import type { Store } from '../../store/store.ts';
+import { formatDuration } from '../../language/checks/duration.ts';
 import { listCheckpoints } from '../../training/checkpoints/checkpoint-store.ts';
 import type { JsonValue } from '../../plan/json.ts';
 import type { PlanStep, StepId, Template } from '../../plan/plan.ts';
@@ -12,6 +13,8 @@ import type { Reads } from './unknown-values.ts';
 
 type Miss = Extract<CacheAnswer, { kind: 'miss' }>;
 type UnknownAdmission = Extract<ForeseenAdmission, { kind: 'unknown' }>;
+
+const EVERY_RUN = 'does its work in every run';
 
 /** Says why a step is not a hit, from what the store knows of earlier runs. */
 export class ReasonFinder {
@@ -26,8 +29,8 @@ export class ReasonFinder {
   }
 
   /** Of a step that runs whatever its inputs are. */
-  ofEveryRun(isForced: boolean): readonly string[] {
-    if (!isForced) return ['does its work in every run'];
+  ofEveryRun({ cache }: PlanStep, isForced: boolean): readonly string[] {
+    if (!isForced) return [cache?.enabled === false ? 'cache.enabled is false' : EVERY_RUN];
     return [
       this.#from === undefined ? 'asked for by --force' : `asked for by --from ${this.#from}`,
     ];
@@ -39,6 +42,10 @@ export class ReasonFinder {
     answer: Miss,
     parts: Preparation['parts'],
   ): Promise<readonly string[]> {
+    if (answer.ageMs !== undefined) {
+      const [age, maxAge] = [answer.ageMs, step.cache?.maxAgeMs ?? 0].map(formatDuration);
+      return [`its result was made ${age} ago; cache.max_age is ${maxAge}`];
+    }
     if (answer.damage !== undefined) return [`its result is damaged: ${short(answer.damage)}`];
     const earlier = await this.#earlier.step(step.id);
     if (earlier === undefined || parts === undefined) return ['no earlier result'];

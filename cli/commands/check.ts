@@ -34,7 +34,10 @@ async function checkFile(
     const { source, sourceName } = await readPipelineFile(file);
     const params = paramsOf(source, param);
     const given = params !== undefined && { params };
-    return { file, diagnostics: checkPipeline({ source, sourceName, catalog, ...given }) };
+    return {
+      file: sourceName,
+      diagnostics: checkPipeline({ source, sourceName, catalog, ...given }),
+    };
   } catch (error) {
     if (!(error instanceof UnreadableFile)) throw error;
     return { file, diagnostics: [], problem: error.message };

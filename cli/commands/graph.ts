@@ -24,7 +24,7 @@ export async function graph(
     const drafted = draft({ source, sourceName, catalog });
     if (!drafted.ok) {
       const { diagnostics } = drafted;
-      if (json) return printChecked([{ file, diagnostics }], 'json');
+      if (json) return printChecked([{ file: sourceName, diagnostics }], 'json');
       process.stderr.write(`${formatDiagnostics(diagnostics)}\n`);
       return 1;
     }

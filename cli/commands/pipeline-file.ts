@@ -12,10 +12,15 @@ export interface PipelineFile {
   readonly sourceName: string;
 }
 
-/** @throws UnreadableFile */
+/**
+ * @param file `-` is standard input
+ * @throws UnreadableFile
+ */
 export async function readPipelineFile(file: string): Promise<PipelineFile> {
   try {
-    return { source: await readStart(userPath(file)), sourceName: file };
+    const isStdin = file === '-';
+    const source = await readStart(isStdin ? '' : userPath(file), isStdin ? { fd: 0 } : {});
+    return { source, sourceName: isStdin ? '<stdin>' : file };
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? error.code : undefined;
     throw new UnreadableFile(`cannot read '${file}': ${explain(reason)}`, { cause: error });
@@ -23,12 +28,16 @@ export async function readPipelineFile(file: string): Promise<PipelineFile> {
 }
 
 /** A pipe or a device has no size to look at, and may never end: the byte too many is the last that is read. */
-async function readStart(path: string): Promise<Uint8Array> {
+async function readStart(path: string, from: { readonly fd?: number }): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
-  for await (const chunk of createReadStream(path, { end: MAX_SOURCE_BYTES })) {
+  let length = 0;
+  // Without `end`, which would read a pipe by position.
+  for await (const chunk of createReadStream(path, from)) {
     chunks.push(chunk as Buffer);
+    length += (chunk as Buffer).length;
+    if (length > MAX_SOURCE_BYTES) break;
   }
-  return Buffer.concat(chunks);
+  return Buffer.concat(chunks).subarray(0, MAX_SOURCE_BYTES + 1);
 }
 
 function explain(code: unknown): string {

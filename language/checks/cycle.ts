@@ -2,8 +2,8 @@ import type { StepId } from '../../plan/plan.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
 
-/** For each step the steps it waits for, and where it says so. */
-export type NeedGraph = ReadonlyMap<StepId, ReadonlyMap<StepId, Range>>;
+/** For each step the steps it waits for, and where it says so, which takes a look at the text. */
+export type NeedGraph = ReadonlyMap<StepId, ReadonlyMap<StepId, () => Range>>;
 
 /** Steps looked at for the shortest cycle of a knot; after them the shortest so far is taken. */
 const MAX_LOOKED_AT = 1_000_000;
@@ -18,13 +18,13 @@ export function checkCycles(graph: NeedGraph, reporter: Reporter): void {
     const inOrder = [...knot].sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
     const cycle = shortestOf(inOrder, knot, graph);
     const [first = ''] = cycle;
-    const range = graph.get(first)?.get(cycle[1] ?? first);
-    if (range === undefined) continue;
+    const rangeOf = graph.get(first)?.get(cycle[1] ?? first);
+    if (rangeOf === undefined) continue;
     const message =
       cycle.length === 2
         ? `step '${first}' waits for itself; remove the reference`
         : `steps wait for one another: ${shorten(cycle).join(' → ')}; remove one of these edges`;
-    reporter.error('cycle', range, message);
+    reporter.error('cycle', rangeOf(), message);
   }
 }
 

@@ -77,14 +77,14 @@ export function checkStatusFunctions(
 /** Rule `expression`: a place where `${{ }}` would stay text. */
 export function checkNoExpressions(entry: LocatedEntry | undefined, reporter: Reporter): boolean {
   if (entry === undefined) return true;
-  const found = [...scalars(entry.value)].filter(
-    ({ value }) => typeof value === 'string' && value.includes('${{'),
-  );
-  for (const { range } of found) {
+  let isFree = true;
+  for (const { value, range } of scalars(entry.value)) {
+    if (typeof value !== 'string' || !value.includes('${{')) continue;
+    isFree = false;
     const message = `${quote(entry.key)} cannot hold an expression; with, if, runs_on and outputs can`;
     reporter.error('expression', range, message);
   }
-  return found.length === 0;
+  return isFree;
 }
 
 export function checkNoExpressionKeys(value: Located, reporter: Reporter): void {

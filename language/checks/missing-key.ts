@@ -20,5 +20,5 @@ export function checkMissingKeys(
 
 /** Whether a map has a key, well or badly spelt. */
 export function hasKeyLike({ entries }: LocatedMap, key: string): boolean {
-  return [...entries.keys()].some((found) => closest(found, [key]) === key);
+  return entries.has(key) || [...entries.keys()].some((found) => closest(found, [key]) === key);
 }

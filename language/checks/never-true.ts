@@ -23,10 +23,10 @@ export function checkNeverTrue(
   const { condition } = step;
   if (condition?.expression === undefined) return true;
   const { expression, rangeOf } = condition.expression;
-  const range = rangeOf({ start: 0, end: expression.text.length });
+  const whole = { start: 0, end: expression.text.length };
   if (isSwitchedOff(expression, pipeline)) {
     const message = `'if' is always false: step ${quote(step.id)} never runs; remove the 'if' to switch it on`;
-    reporter.hint('never-true', range, message);
+    reporter.hint('never-true', rangeOf(whole), message);
     return false;
   }
   const before = { canSucceed: true, canFail: needCount > 0, skipped: new Set<StepId>() };
@@ -34,7 +34,7 @@ export function checkNeverTrue(
     canBeTrue(expression, { ...before, ...assumed }, pipeline, contexts);
   if (isPossible({})) return true;
   const reason = reasonOf(expression, isPossible);
-  reporter.error('never-true', range, `'if' can never be true${reason}`);
+  reporter.error('never-true', rangeOf(whole), `'if' can never be true${reason}`);
   return false;
 }
 

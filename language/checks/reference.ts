@@ -13,7 +13,6 @@ import {
   type ValueSchema,
 } from '../schema.ts';
 import type { InputContext, StepInputs } from '../step-inputs.ts';
-import type { Range } from '../source-text.ts';
 import { closest, suggestion } from '../suggestion.ts';
 import type { LocatedExpression } from '../template.ts';
 
@@ -34,25 +33,24 @@ export function checkReferences(
 ): void {
   checkComparisons({ expression, rangeOf }, contexts, reporter);
   for (const reference of expression.references) {
-    const range = rangeOf(reference);
     if (reference.context === 'matrix' && contexts.properties?.['matrix'] === undefined) {
       const message =
         "'matrix' can be read only in the 'with' and 'runs_on' of a step that has a 'strategy'";
-      reporter.error('reference', range, message);
+      reporter.error('reference', rangeOf(reference), message);
       continue;
     }
     const [first] = reference.path;
     if (reference.context === 'steps' && first?.kind !== 'name' && first?.kind !== 'index') {
       const message =
         "'steps' has to be followed by the name of a step, so that the order is known; write steps.ID.outputs.NAME";
-      reporter.error('reference', range, message);
+      reporter.error('reference', rangeOf(reference), message);
       continue;
     }
     const type = referenceType(contexts, reference);
     const isNameless = reference.context === 'secrets' && first?.kind !== 'name'; // rule `secret`
     if (type.ok || isNameless) continue;
     const segment = reference.path[type.at];
-    const place: Range = segment === undefined ? range : rangeOf(segment);
+    const place = rangeOf(segment ?? reference);
     reporter.error('reference', place, problemOf(reference, type.at, type.owner, pipeline));
   }
 }

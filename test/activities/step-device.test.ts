@@ -65,18 +65,44 @@ test('inputs that do not go with what auto becomes are refused', async () => {
 
 test.each(['cpu', 'cuda'])(
   'who runs the step takes the device of its fingerprint: %s',
-  (device) => {
+  async (device) => {
     const { kind, version, revision } = step;
     const inputs = parseInputs(step, { ...AUTO, device });
     const input = {
-      ...{ kind, version, revision, inputs: AUTO, stepId: 'tune', force: false },
+      ...{ kind, version, revision, inputs: AUTO, stepId: 'tune', label: 'gpu', force: false },
       fingerprint: fingerprint(step, { kind, version, revision, inputs }),
       run: { workflowId: 'run', executionRunId: 'execution' },
       retry: { maxAttempts: 1, backoffMs: 1, maxBackoffMs: 1 },
     };
-    expect(settledInputs(step, input, AUTO)).toEqual(inputs);
+    expect(await settledInputs(store, step, input, AUTO)).toEqual(inputs);
   },
 );
+
+test('a fingerprint that ignores the device: whoever runs the step takes what the workers have', async () => {
+  const { kind, version, revision } = step;
+  const cache = { enabled: true, ignore: [['device']] };
+  const { device: _, ...inputs } = parseInputs(step, AUTO);
+  const input = {
+    ...{
+      kind,
+      version,
+      revision,
+      inputs: AUTO,
+      stepId: 'tune',
+      label: 'idle',
+      force: false,
+      cache,
+    },
+    fingerprint: fingerprint(step, { kind, version, revision, inputs }),
+    run: { workflowId: 'run', executionRunId: 'execution' },
+    retry: { maxAttempts: 1, backoffMs: 1, maxBackoffMs: 1 },
+  };
+  const settled = async (): Promise<unknown> =>
+    (await settledInputs(store, step, input, AUTO))['device'];
+  expect(await settled()).toBe('cpu');
+  await registerWorker(store, 'idle', 'z', { devices: ['cpu', 'cuda'], seenAt: Date.now() });
+  expect(await settled()).toBe('cuda');
+});
 
 test('a worker without the library for CUDA has the CPU, without a look', async () => {
   expect(await workerDevices(() => false)).toEqual(['cpu']);

@@ -1,7 +1,8 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
+import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 import { temporaryFolder } from '../setup/folders.ts';
 import { runProgram, type ProgramResult } from '../setup/processes.ts';
 
@@ -131,6 +132,22 @@ test('a named pipe is read to its end', async () => {
   execFileSync('mkfifo', [pipe]);
   const [result] = await Promise.all([check('pipe.yaml'), writeFile(pipe, GOOD)]);
   expect(result).toMatchObject({ code: 0, stdout: 'pipe.yaml: no errors\n' });
+});
+
+test('- is standard input', () => {
+  const checked = (input: string): string[] => {
+    const program = ['setup/exec.mjs', 'cli/main.ts', 'check', '-'];
+    const { status, stdout } = spawnSync(process.execPath, program, { cwd: PROJECT_ROOT, input });
+    return [String(status), stdout.toString().split('\n')[0] ?? ''];
+  };
+  expect(checked(GOOD)).toEqual(['0', '<stdin>: no errors']);
+  expect(checked(GOOD.replace('steps.data.', 'steps.date.'))).toEqual([
+    '1',
+    "<stdin>:8:33: unknown step 'date'; did you mean 'data'? [reference]",
+  ]);
+  expect(checked(`# ${'x'.repeat(2 ** 21)}`)[1]).toBe(
+    '<stdin>:1:1: the file has more than 1048576 bytes; split the pipeline [source]',
+  );
 });
 
 test('YAML that is not YAML', async () => {

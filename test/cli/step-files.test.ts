@@ -108,6 +108,24 @@ describe('a file with a kind of its own', () => {
     ]);
   });
 
+  test('is in the schema for editors, like any other', async () => {
+    const { code, stdout } = await retune('schema', '--steps', 'shout.ts');
+    const schema = JSON.parse(stdout) as { $defs: object };
+    expect([code, schema.$defs]).toMatchObject([
+      0,
+      {
+        step: { properties: { uses: { enum: expect.arrayContaining(['train@1', 'shout@1']) } } },
+        'shout@1': {
+          properties: { mark: { default: '!', description: 'put at the end' } },
+          required: ['dataset'],
+        },
+      },
+    ]);
+    const missing = await retune('schema', '--steps', 'none.ts');
+    expect(missing).toMatchObject({ code: 2, stdout: '' });
+    expect(missing.stderr).toContain('none.ts');
+  });
+
   test('is drawn like any other', async () => {
     const { stdout } = await retune('graph', 'loud.yaml', '--json', '--steps', 'shout.ts');
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, steps: { 1: { uses: 'shout@1' } } });

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { catalog } from '../../activities/catalog.ts';
 import { renderArguments } from '../../docs/arguments-page.ts';
 import { renderDiagnostics } from '../../docs/diagnostics-page.ts';
 import { renderKinds } from '../../docs/kinds-section.ts';
@@ -12,9 +11,9 @@ import {
   renderStep,
 } from '../../docs/language-section.ts';
 import { formatted, withSections } from '../../docs/reference-page.ts';
-import { pipelineSchema } from '../../language/editor-schema.ts';
 import { RULES } from '../../language/rules.ts';
 import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
+import { runProgram } from '../setup/processes.ts';
 
 const PATH = join(PROJECT_ROOT, 'docs', 'pipeline-reference.md');
 
@@ -47,10 +46,13 @@ test('the page on diagnostics has each example as it was checked', () => {
   }
 });
 
-test('the schema for editors is as language and kinds are declared (else: npm run docs)', async () => {
-  const path = join(PROJECT_ROOT, 'pipelines', 'pipeline.schema.json');
-  const schema = JSON.stringify(pipelineSchema(catalog));
-  expect(readFileSync(path, 'utf8')).toBe(await formatted(schema, path));
+test.each([
+  ['pipelines/pipeline.schema.json', []],
+  ['pipelines/custom/pipeline.schema.json', ['--steps', 'pipelines/custom/clean-text.ts']],
+])('%s is as language and kinds are declared (else: npm run docs)', async (file, options) => {
+  const path = join(PROJECT_ROOT, file);
+  const { stdout } = await runProgram('cli/main.ts', ['schema', ...options]);
+  expect(readFileSync(path, 'utf8')).toBe(await formatted(stdout, path));
 });
 
 test('every key, input, output, context and function says what it means', () => {

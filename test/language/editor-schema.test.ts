@@ -38,28 +38,33 @@ function validator(schema: object): (yaml: string) => readonly string[] {
   };
 }
 
-const published = validator(
-  JSON.parse(readFileSync(path.join(examples, 'pipeline.schema.json'), 'utf8')) as object,
-);
+function publishedIn(folder: string): object {
+  return JSON.parse(readFileSync(path.join(folder, 'pipeline.schema.json'), 'utf8')) as object;
+}
+
+const published = validator(publishedIn(examples));
 const ofTheTests = validator(pipelineSchema(catalog));
 
 function yamlFilesOf(folder: string): readonly string[] {
   return readdirSync(folder).filter((file) => file.endsWith('.yaml'));
 }
 
-test('the published schema is a JSON Schema of the draft that it names', () => {
-  const schema = JSON.parse(
-    readFileSync(path.join(examples, 'pipeline.schema.json'), 'utf8'),
-  ) as object;
+const folders = [examples, path.join(examples, 'custom')];
+
+test.each(folders)('the schema in %s is a JSON Schema of the draft that it names', (folder) => {
+  const schema = publishedIn(folder);
   const ajv = new Ajv2020({ strict: false });
   expect(ajv.validateSchema(schema), JSON.stringify(ajv.errors)).toBe(true);
   expect(schema).toMatchObject({ $schema: 'https://json-schema.org/draft/2020-12/schema' });
 });
 
-test.each(yamlFilesOf(examples))('%s names the schema, and has nothing that it refuses', (file) => {
-  const text = readFileSync(path.join(examples, file), 'utf8');
-  expect(text).toMatch(/^# yaml-language-server: \$schema=\.\/pipeline\.schema\.json$/m);
-  expect(published(text)).toEqual([]);
+describe.each(folders)('in %s', (folder) => {
+  const findings = validator(publishedIn(folder));
+  test.each(yamlFilesOf(folder))('%s names the schema, and has nothing that it refuses', (file) => {
+    const text = readFileSync(path.join(folder, file), 'utf8');
+    expect(text).toMatch(/^# yaml-language-server: \$schema=\.\/pipeline\.schema\.json$/m);
+    expect(findings(text)).toEqual([]);
+  });
 });
 
 const STEP =

@@ -30,7 +30,7 @@ async function draftWithCursor(
   return { path, cursor, errors: found.map(({ message }) => message) };
 }
 
-test.each(readdirSync(PIPELINES).filter((file) => file.endsWith('.yaml')))(
+test.each([...examplesIn('.'), ...examplesIn('custom')])(
   'there is nothing to say of %s',
   async (file) => {
     const path = join(PIPELINES, file);
@@ -43,6 +43,11 @@ test.each(readdirSync(PIPELINES).filter((file) => file.endsWith('.yaml')))(
     );
   },
 );
+
+function examplesIn(folder: string): readonly string[] {
+  const files = readdirSync(join(PIPELINES, folder)).filter((file) => file.endsWith('.yaml'));
+  return files.map((file) => join(folder, file));
+}
 
 const TRAIN = 'name: p\nsteps:\n  tune:\n    uses: train@1\n    with:\n';
 

@@ -198,6 +198,7 @@ const DATA = `  data: # the rows
     retry: { max_attempts: 2, backoff: 2s, max_backoff: 5m } # default
     timeout: 1h30m # default
     on_failure: fail # default
+    cache: { enabled: true } # default
 `;
 
 test('a file is filled in where it says nothing, and what it says stays', () => {
@@ -232,6 +233,7 @@ ${DATA}  base:
     retry: { max_attempts: 2, backoff: 2s, max_backoff: 5m } # default
     timeout: 1h30m # default
     on_failure: fail # default
+    cache: { enabled: true } # default
   # the training
   tune:
     uses: train@1
@@ -282,6 +284,7 @@ ${DATA}  base:
     runs_on: cpu # default
     timeout: 1h30m # default
     on_failure: fail # default
+    cache: { enabled: true } # default
 `);
 });
 
@@ -316,7 +319,8 @@ steps:
       take: *rows
       skip: 0 # default
     retry: { max_attempts: 5, backoff: 2s, max_backoff: 5m } # default
-    on_failure: fail # default`;
+    on_failure: fail # default
+    cache: { enabled: true } # default`;
   expect(text.slice(text.indexOf('steps:'))).toBe(
     `steps:\n  a:${inputs}\n  b:${inputs}\n  c:${inputs.replace(' # shared', '')}\n`,
   );
@@ -339,6 +343,7 @@ defaults:
     "uses": "probe@1"
     retry: { max_attempts: 5, backoff: 2s, max_backoff: 5m } # default
     on_failure: fail # default
+    cache: { enabled: true } # default
 `);
 });
 

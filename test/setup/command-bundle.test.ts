@@ -40,6 +40,8 @@ test("'retune check' loads neither data, nor training, nor Temporal", () => {
   const text = readFileSync(join(folder, manifest().bundle), 'utf8');
   const packages = [...text.matchAll(/\brequire\("([^"]+)"\)/g)].map(([, name = '']) => name);
   const others = new Set(packages.filter((name) => !/^(node:.*|buffer|process)$/.test(name)));
+  // Else its TypeScript would be loaded, which needs tsx.
+  expect(text).not.toContain('import("./commands/check.ts")');
   // Loaded by the report of an error alone.
   expect([...others]).toEqual(['@temporalio/client']);
   const folders = manifest().sources.map(([path]) => path.split('/').slice(0, -1).join('/'));
@@ -66,7 +68,10 @@ test('only what was made last is kept, with the sources that it was made of', ()
   expect(node).toBe(process.version);
   const paths = sources.map(([path]) => path);
   expect(paths).toEqual(
-    expect.arrayContaining(['cli/main.ts', 'language/checks/wire.ts', 'package-lock.json']),
+    expect.arrayContaining([
+      ...['cli/main.ts', 'cli/commands/check.ts', 'language/checks/wire.ts'],
+      ...['setup/command-bundle.mjs', 'package-lock.json'],
+    ]),
   );
 });
 

@@ -49,6 +49,18 @@ test('the first of two results of one fingerprint stands', async () => {
   expect(second).toEqual({ entry: first.entry, isFirst: false });
 });
 
+test('a result that is not kept is replaced by the next one', async () => {
+  const store = await temporaryStore();
+  const [a, b] = [await artifactOf(store, 'model', 'a'), await artifactOf(store, 'model', 'b')];
+  const first = await publish(store, resultOf('f1', {}, { model: a }));
+  const second = await publish(store, resultOf('f1', {}, { model: b }), (before) => {
+    expect(before).toEqual(first.entry);
+    return false;
+  });
+  expect(second).toMatchObject({ entry: { outputs: { model: b } }, isFirst: true });
+  expect(await lookUp(store, 'f1')).toEqual({ hit: true, entry: second.entry });
+});
+
 test('of many that publish at once, all get the same result', async () => {
   const store = await temporaryStore();
   const published = await Promise.all(
