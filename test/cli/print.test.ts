@@ -31,6 +31,7 @@ steps:
       label_kind: auto # default
     retry: { max_attempts: 5, backoff: 2s, max_backoff: 5m } # default
     on_failure: fail # default
+    cache: { enabled: true } # default
 `;
 
 let folder: string;
