@@ -6,6 +6,7 @@ import { RunProgress } from '../../plan/run-progress.ts';
 import { orderedSteps, stepState, type RunEvent } from '../../plan/run-state.ts';
 import { forcedSteps } from '../../plan/scheduling.ts';
 import type { PrepareRequest } from '../contract.ts';
+import { isUncached } from '../cache-policy.ts';
 import { prepareStep } from '../step-preparation.ts';
 import { foresee, type Foresight } from './admission.ts';
 import { EarlierRuns } from './earlier-runs.ts';
@@ -234,7 +235,7 @@ class Preview {
 
   /** Whether the step runs whatever its inputs are. */
   #isCertain(step: PlanStep): boolean {
-    return this.#isForced(step) || step.cache?.enabled === false || step.effect === 'external';
+    return isUncached({ ...step, force: this.#isForced(step) }) || step.effect === 'external';
   }
 
   #certain(step: PlanStep): Foreseen {
