@@ -1,6 +1,6 @@
 import type { JsonObject } from './json.ts';
 import type { MatrixEntry } from './matrix.ts';
-import type { Plan, PlanStep, RunState, RunStatus, StepError, StepId, StepState } from './plan.ts';
+import type { Plan, RunState, RunStatus, StepError, StepId, StepState } from './plan.ts';
 
 /** Everything that can happen to a run. `at` is milliseconds since the epoch. */
 export type RunEvent =
@@ -32,16 +32,15 @@ export function emptyRunState(name: string): RunState {
 }
 
 /**
- * The state after `events`: a pure function, so that a replayed history gives the same state. The
- * steps are copied once: many events at a time cost little more than one.
+ * The state after an event, from nothing else, so that a replayed history gives the same state.
+ *
+ * @param steps those of `state`, which are changed in place
  */
-export function reduceRun(state: RunState, ...events: readonly RunEvent[]): RunState {
-  const steps: Record<StepId, StepState> = { ...state.steps };
-  return events.reduce((before, event) => reduceEvent(before, steps, event), { ...state, steps });
-}
-
-/** @param steps those of `state`, to be changed in place */
-function reduceEvent(state: RunState, steps: Record<StepId, StepState>, event: RunEvent): RunState {
+export function reduceEvent(
+  state: RunState,
+  steps: Record<StepId, StepState>,
+  event: RunEvent,
+): RunState {
   switch (event.kind) {
     case 'planned':
       for (const { id } of event.plan.steps) steps[id] = PENDING;
@@ -152,21 +151,12 @@ export function stepState(state: RunState, id: StepId): StepState {
   return state.steps[id] ?? PENDING;
 }
 
-export function hasSucceeded(step: StepState): boolean {
+export function hasSucceeded(step: Pick<StepState, 'status'>): boolean {
   return step.status === 'completed' || step.status === 'cached';
 }
 
-export function hasEnded(step: StepState): boolean {
+export function hasEnded(step: Pick<StepState, 'status'>): boolean {
   return step.status !== 'pending' && step.status !== 'running' && step.status !== 'paused';
-}
-
-/** Steps that wait for nothing any more, in the plan's order. */
-export function readySteps(plan: Plan, state: RunState): readonly PlanStep[] {
-  return plan.steps.filter(
-    (step) =>
-      stepState(state, step.id).status === 'pending' &&
-      step.needs.every((id) => hasEnded(stepState(state, id))),
-  );
 }
 
 /** The step and every step that depends on it, directly or through others. */

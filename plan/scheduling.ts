@@ -1,9 +1,9 @@
 import { evaluateCondition, evaluateTemplate, stepResult } from './expressions.ts';
 import type { JsonObject } from './json.ts';
-import { isFailing } from './matrix.ts';
 import type { CachePolicy, Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
 import { evaluateInputs, type SecretInput } from './secret-inputs.ts';
-import { dependentsOf, hasEnded, hasSucceeded, stepState } from './run-state.ts';
+import type { Circumstances } from './run-progress.ts';
+import { dependentsOf, hasEnded, stepState } from './run-state.ts';
 
 /** What a ready step does next. */
 export type Admission =
@@ -20,18 +20,27 @@ export interface RunFacts {
   readonly scheduled_time: string;
 }
 
-/** The contexts that `${{ }}` may read, from what has ended so far. */
-export function expressionContexts(plan: Plan, state: RunState, run: RunFacts): JsonObject {
+/**
+ * The contexts that `${{ }}` may read, from what has ended so far.
+ *
+ * @param read the steps in them: a step reads no others than those that it needs
+ */
+export function expressionContexts(
+  { params, env }: Plan,
+  state: RunState,
+  run: RunFacts,
+  read: readonly StepId[],
+): JsonObject {
   const steps = Object.fromEntries(
-    plan.steps
-      .map((step) => [step.id, stepState(state, step.id)] as const)
+    read
+      .map((id) => [id, stepState(state, id)] as const)
       .filter(([, step]) => hasEnded(step))
       .map(([id, step]) => [
         id,
         { ...resultsOf(step, state), result: stepResult(step.status) ?? '' },
       ]),
   );
-  return { params: plan.params, env: plan.env, steps, run: { ...run } };
+  return { params, env, steps, run: { ...run } };
 }
 
 /** What a step gave; one with a matrix gives lists, in the order of its entries. */
@@ -51,20 +60,14 @@ function resultsOf({ outputs = {}, entries }: StepState, state: RunState): JsonO
  */
 export function admit(
   step: PlanStep,
-  plan: Plan,
-  state: RunState,
+  circumstances: Circumstances,
   contexts: JsonObject,
 ): Admission {
-  const failedNeed = upstreamOf(step, plan).find((id) => stepState(state, id).status === 'failed');
-  const runFailed = plan.steps.find(
-    (other) => stepState(state, other.id).status === 'failed' || isFailing(other, state),
-  );
-  const unmet = step.needs.find((id) => !hasSucceeded(stepState(state, id)));
-  const success = unmet === undefined && runFailed === undefined;
+  const { unmet, failedAbove, failed } = circumstances;
   try {
     const condition = evaluateCondition(step.if ?? 'success()', contexts, {
-      success,
-      failure: failedNeed !== undefined,
+      success: unmet === undefined && failed.length === 0,
+      failure: failedAbove !== undefined,
       cancelled: false,
     });
     if (condition) return { kind: 'run', step };
@@ -75,7 +78,7 @@ export function admit(
       message: error instanceof Error ? error.message : String(error),
     };
   }
-  return { kind: 'skip', step, note: skipNote(step, state, failedNeed ?? runFailed?.id, unmet) };
+  return { kind: 'skip', step, note: skipNote(step, circumstances) };
 }
 
 /** A step about to start, as the cache is asked for it. */
@@ -124,37 +127,9 @@ export function forcedSteps(
   return dependentsOf(plan, new Set(from === undefined ? [] : [from]));
 }
 
-function skipNote(
-  step: PlanStep,
-  state: RunState,
-  failed: StepId | undefined,
-  unmet: StepId | undefined,
-): string {
-  if (failed !== undefined) return `not run: step '${failed}' failed`;
-  if (unmet !== undefined) return `not run: step '${unmet}' was ${stepState(state, unmet).status}`;
+function skipNote(step: PlanStep, { unmet, failedAbove, failed }: Circumstances): string {
+  const cause = failedAbove ?? failed[0];
+  if (cause !== undefined) return `not run: step '${cause}' failed`;
+  if (unmet !== undefined) return `not run: step '${unmet.id}' was ${unmet.status}`;
   return `not run: if '${step.if ?? 'success()'}' is false`;
-}
-
-const indices = new WeakMap<Plan, ReadonlyMap<StepId, PlanStep>>();
-
-/** Thousands of steps may ask in one round. */
-function stepsById(plan: Plan): ReadonlyMap<StepId, PlanStep> {
-  const known = indices.get(plan);
-  if (known !== undefined) return known;
-  const index = new Map(plan.steps.map((step) => [step.id, step]));
-  indices.set(plan, index);
-  return index;
-}
-
-/** Every step that `step` depends on, directly or through others. */
-export function upstreamOf(step: PlanStep, plan: Plan): readonly StepId[] {
-  const byId = stepsById(plan);
-  const found = new Set<StepId>();
-  const open = [...step.needs];
-  for (let id = open.pop(); id !== undefined; id = open.pop()) {
-    if (found.has(id)) continue;
-    found.add(id);
-    open.push(...(byId.get(id)?.needs ?? []));
-  }
-  return [...found];
 }

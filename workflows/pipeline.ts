@@ -13,13 +13,8 @@ import type { JsonObject } from '../plan/json.ts';
 import type { PipelineSource, RunIdentity, SubmittedOptions } from '../activities/contract.ts';
 import { evaluateTemplate } from '../plan/expressions.ts';
 import type { Plan, RunState, StepError, StepState } from '../plan/plan.ts';
-import {
-  emptyRunState,
-  hasEnded,
-  orderedSteps,
-  reduceRun,
-  type RunEvent,
-} from '../plan/run-state.ts';
+import { RunProgress } from '../plan/run-progress.ts';
+import { hasEnded, orderedSteps } from '../plan/run-state.ts';
 import { expressionContexts, type RunFacts } from '../plan/scheduling.ts';
 import { control } from './activity-proxies.ts';
 import { renderDetails } from './details.ts';
@@ -46,14 +41,8 @@ export async function pipeline(
 ): Promise<PipelineResult> {
   const info = workflowInfo();
   const run: RunIdentity = { workflowId: info.workflowId, executionRunId: info.runId };
-  let state: RunState = emptyRunState('');
-  let changes = 0;
-  const apply = (...events: readonly RunEvent[]): void => {
-    if (events.length === 0) return;
-    state = reduceRun(state, ...events);
-    changes += 1;
-  };
-  setHandler(stateQuery, () => state, {
+  const progress = new RunProgress();
+  setHandler(stateQuery, () => progress.state, {
     description: 'status, outputs and error of the run and of each step',
   });
 
@@ -62,22 +51,21 @@ export async function pipeline(
     const { plan, options: accepted } = await CancellationScope.nonCancellable(() =>
       control.compilePipeline(source, options, run),
     );
-    apply({ kind: 'planned', plan });
+    progress.apply({ kind: 'planned', plan });
     const executor = new StepExecutor({
       plan,
       run,
       facts: runFacts(plan),
       options: accepted,
-      state: () => state,
-      apply,
+      progress,
     });
     // Steps that end make others ready; each round starts all that are.
     for (;;) {
-      const seen = changes;
+      const seen = progress.changes;
       executor.startReady();
-      setCurrentDetails(renderDetails(state));
+      setCurrentDetails(renderDetails(progress.state));
       if (executor.isIdle()) break;
-      await condition(() => changes !== seen);
+      await condition(() => progress.changes !== seen);
     }
     return await finish(plan);
   } catch (error) {
@@ -92,14 +80,15 @@ export async function pipeline(
   }
 
   async function finish(plan: Plan): Promise<PipelineResult> {
-    const failure = failureOf(state);
+    const failure = failureOf(progress.state);
     if (failure !== undefined) throw pipelineFailure(failure);
-    const contexts = expressionContexts(plan, state, runFacts(plan));
+    const ids = plan.steps.map(({ id }) => id);
+    const contexts = expressionContexts(plan, progress.state, runFacts(plan), ids);
     const outputs = evaluateOutputs(plan, contexts);
-    apply({ kind: 'ended', status: 'completed', outputs });
-    setCurrentDetails(renderDetails(state));
-    await control.recordRun({ run, state, endedAt: Date.now() });
-    return { name: state.name, status: 'completed', outputs };
+    progress.apply({ kind: 'ended', status: 'completed', outputs });
+    setCurrentDetails(renderDetails(progress.state));
+    await control.recordRun({ run, state: progress.snapshot(), endedAt: Date.now() });
+    return { name: progress.state.name, status: 'completed', outputs };
   }
 
   async function recordEnd(error: unknown): Promise<void> {
@@ -107,19 +96,22 @@ export async function pipeline(
       // One with a matrix runs nothing itself.
       const running = ({ status, entries }: StepState): boolean =>
         status === 'running' && entries === undefined;
-      await condition(() => !Object.values(state.steps).some(running));
-      const open = Object.keys(state.steps).filter(
-        (id) => state.steps[id] !== undefined && !hasEnded(state.steps[id]),
+      await condition(() => !Object.values(progress.state.steps).some(running));
+      const open = Object.entries(progress.state.steps).flatMap(([id, step]) =>
+        hasEnded(step) ? [] : [id],
       );
-      apply(...open.map((step) => ({ kind: 'step-cancelled', step, at: Date.now() }) as const), {
-        kind: 'ended',
-        status: 'cancelled',
-      });
+      progress.apply(
+        ...open.map((step) => ({ kind: 'step-cancelled', step, at: Date.now() }) as const),
+        {
+          kind: 'ended',
+          status: 'cancelled',
+        },
+      );
     } else {
-      apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
+      progress.apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
     }
-    setCurrentDetails(renderDetails(state));
-    await control.recordFailure({ run, state, endedAt: Date.now() });
+    setCurrentDetails(renderDetails(progress.state));
+    await control.recordFailure({ run, state: progress.snapshot(), endedAt: Date.now() });
   }
 }
 

@@ -7,10 +7,11 @@ import type {
 } from '../activities/contract.ts';
 import type { JsonObject } from '../plan/json.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
-import type { Plan, PlanStep, RunState, StepId } from '../plan/plan.ts';
+import type { Plan, PlanStep, StepId } from '../plan/plan.ts';
 import { Matrices } from '../plan/matrices.ts';
 import { hasMatrix, type MatrixStep } from '../plan/matrix.ts';
-import { readySteps, stepState, type RunEvent } from '../plan/run-state.ts';
+import type { RunProgress } from '../plan/run-progress.ts';
+import { stepState, type RunEvent } from '../plan/run-state.ts';
 import {
   admit,
   expressionContexts,
@@ -27,8 +28,7 @@ export interface StepExecutorOptions {
   readonly run: RunIdentity;
   readonly facts: RunFacts;
   readonly options: PipelineOptions;
-  state(): RunState;
-  apply(...events: readonly RunEvent[]): void;
+  readonly progress: RunProgress;
 }
 
 /** Starts what is ready and turns what activities answer into events. */
@@ -50,9 +50,7 @@ export class StepExecutor {
   }
 
   isIdle(): boolean {
-    return (
-      this.#running.size === 0 && readySteps(this.#context.plan, this.#context.state()).length === 0
-    );
+    return this.#running.size === 0 && !this.#context.progress.isAnyReady;
   }
 
   /** Decides over every ready step, up to `max_parallel` running at once. */
@@ -66,14 +64,13 @@ export class StepExecutor {
 
   /** @returns how many steps were decided over */
   #decide(batch: PlanStep[]): number {
-    const { plan, state, apply } = this.#context;
-    // What ends in this round is needed by none of these steps.
-    const contexts = this.#contexts();
+    const { plan, progress } = this.#context;
     const events: RunEvent[] = [];
     let decided = 0;
-    for (const step of readySteps(plan, state())) {
+    for (const step of progress.ready()) {
       if (this.#running.size >= plan.maxParallel) break;
-      const admission = admit(step, plan, state(), contexts);
+      const contexts = this.#contexts(step);
+      const admission = admit(step, progress.circumstances(step), contexts);
       decided += 1;
       if (admission.kind === 'skip') {
         events.push({ kind: 'step-skipped', step: step.id, note: admission.note });
@@ -86,7 +83,7 @@ export class StepExecutor {
         events.push(this.#begin(step, batch));
       }
     }
-    apply(...events);
+    progress.apply(...events);
     return decided;
   }
 
@@ -106,35 +103,34 @@ export class StepExecutor {
   }
 
   #startEntries(batch: PlanStep[]): number {
-    const { plan, state, apply } = this.#context;
+    const { plan, progress } = this.#context;
     const free = Math.max(0, plan.maxParallel - this.#running.size);
-    const started = this.#matrices.ready(state()).slice(0, free);
-    apply(...started.map((step) => this.#begin(step, batch)));
+    const started = this.#matrices.ready(progress.state).slice(0, free);
+    progress.apply(...started.map((step) => this.#begin(step, batch)));
     return started.length;
   }
 
   /** Ends each matrix whose entries have ended, and entries of one that fails fast. */
   #endMatrices(): void {
-    const { state, apply } = this.#context;
+    const { progress } = this.#context;
     const at = Date.now();
-    const failing = this.#matrices.failing(state());
-    const pending = failing.filter((id) => stepState(state(), id).status === 'pending');
-    apply(...pending.map((step) => ({ kind: 'step-cancelled', step, at }) as const));
+    const failing = this.#matrices.failing(progress.state);
+    const pending = failing.filter((id) => stepState(progress.state, id).status === 'pending');
+    progress.apply(...pending.map((step) => ({ kind: 'step-cancelled', step, at }) as const));
     for (const id of failing) this.#scopes.get(id)?.cancel();
-    apply(...this.#matrices.ends(state(), at));
+    progress.apply(...this.#matrices.ends(progress.state, at));
   }
 
-  #contexts(): JsonObject {
-    const { plan, state, facts } = this.#context;
-    return expressionContexts(plan, state(), facts);
+  #contexts({ needs }: PlanStep): JsonObject {
+    const { plan, progress, facts } = this.#context;
+    return expressionContexts(plan, progress.state, facts, needs);
   }
 
   #start(batch: readonly PlanStep[]): void {
     const requests: { step: PlanStep; request: PrepareRequest; queue: string }[] = [];
-    const contexts = this.#contexts();
     for (const step of batch) {
       try {
-        requests.push({ step, ...this.#evaluate(step, contexts) });
+        requests.push({ step, ...this.#evaluate(step) });
       } catch (error) {
         this.#running.delete(step.id);
         this.#invalid(step.id, error instanceof Error ? error.message : String(error));
@@ -155,9 +151,10 @@ export class StepExecutor {
     if (others.length > 0) void this.#prepareAndRun(others);
   }
 
-  #evaluate(step: PlanStep, contexts: JsonObject): { request: PrepareRequest; queue: string } {
-    const readable = this.#matrices.contextsOf(step.id, contexts);
-    const isForced = this.#forced.has(this.#matrices.stepOf(step.id)?.id ?? step.id);
+  #evaluate(step: PlanStep): { request: PrepareRequest; queue: string } {
+    const whole = this.#matrices.stepOf(step.id) ?? step;
+    const readable = this.#matrices.contextsOf(step.id, this.#contexts(whole));
+    const isForced = this.#forced.has(whole.id);
     const request = stepRequest(step, readable, isForced);
     const queue = step.role === 'train' ? trainQueue(request.label) : WORK_QUEUE;
     return { request, queue };
@@ -185,9 +182,9 @@ export class StepExecutor {
    * hear of several ends at once, and would then find other steps ready together than the run did.
    */
   #prepare(steps: readonly PrepareRequest[]): Promise<readonly PreparedStep[]> {
-    const { run, state } = this.#context;
+    const { run, progress } = this.#context;
     const prepared = this.#lastPreparation.then(async () => {
-      const result = await control.prepareSteps({ run, steps, state: state() });
+      const result = await control.prepareSteps({ run, steps, state: progress.snapshot() });
       return result.steps;
     });
     this.#lastPreparation = prepared.catch(() => undefined);
@@ -200,10 +197,10 @@ export class StepExecutor {
     queue: string,
     prepared: PreparedStep,
   ): Promise<void> {
-    const { apply, run } = this.#context;
+    const { progress, run } = this.#context;
     if (prepared.kind === 'invalid') {
       this.#running.delete(step.id);
-      apply({
+      progress.apply({
         kind: 'step-failed',
         step: step.id,
         at: Date.now(),
@@ -214,13 +211,13 @@ export class StepExecutor {
     }
     const { fingerprint } = prepared;
     const fingerprinted = { kind: 'step-fingerprinted', step: step.id, fingerprint } as const;
-    if (prepared.kind !== 'hit') apply(fingerprinted);
+    if (prepared.kind !== 'hit') progress.apply(fingerprinted);
     const answer =
       prepared.kind === 'unverified' ? await verifyHit({ stepId: step.id, fingerprint }) : prepared;
     if (answer.kind === 'hit') {
       this.#running.delete(step.id);
       const cached = { kind: 'step-cached', step: step.id, outputs: answer.outputs } as const;
-      apply(fingerprinted, { ...cached, at: Date.now() });
+      progress.apply(fingerprinted, { ...cached, at: Date.now() });
       return;
     }
     if (answer.damage !== undefined) this.#recoveries.damaged(step.id, answer.damage);
@@ -238,8 +235,8 @@ export class StepExecutor {
     const { outputs, attempt, cached } = done;
     const note = this.#recoveries.note(step.id, done.note);
     const result = { step: step.id, at: Date.now(), outputs, ...(note !== undefined && { note }) };
-    if (cached) apply({ kind: 'step-cached', ...result });
-    else apply({ kind: 'step-completed', ...result, attempt });
+    if (cached) progress.apply({ kind: 'step-cached', ...result });
+    else progress.apply({ kind: 'step-completed', ...result, attempt });
   }
 
   async #guard(step: PlanStep, work: () => Promise<void>): Promise<void> {
@@ -255,26 +252,33 @@ export class StepExecutor {
   }
 
   #ended(step: PlanStep, error: unknown): void {
-    const { state, apply } = this.#context;
+    const { progress } = this.#context;
     this.#running.delete(step.id);
     if (isCancellation(error)) {
-      apply({ kind: 'step-cancelled', step: step.id, at: Date.now() });
+      progress.apply({ kind: 'step-cancelled', step: step.id, at: Date.now() });
       return;
     }
     const failure = stepFailure(error);
     const matrixOf = (id: StepId): StepId | undefined => this.#matrices.stepOf(id)?.id;
     const recovery =
-      failure.artifact && this.#recoveries.recover(step.id, failure.artifact, state(), matrixOf);
+      failure.artifact &&
+      this.#recoveries.recover(step.id, failure.artifact, progress.state, matrixOf);
     if (recovery) {
-      apply(...recovery);
+      progress.apply(...recovery);
       return;
     }
     const { attempt } = failure;
-    apply({ kind: 'step-failed', step: step.id, at: Date.now(), attempt, error: failure.error });
+    progress.apply({
+      kind: 'step-failed',
+      step: step.id,
+      at: Date.now(),
+      attempt,
+      error: failure.error,
+    });
   }
 
   #invalid(step: StepId, message: string): void {
     const error = { type: 'InvalidInput', message };
-    this.#context.apply({ kind: 'step-failed', step, at: Date.now(), attempt: 0, error });
+    this.#context.progress.apply({ kind: 'step-failed', step, at: Date.now(), attempt: 0, error });
   }
 }

@@ -1,18 +1,19 @@
 import type { JsonObject } from '../../plan/json.ts';
-import type { Plan, PlanStep, RunState, StepId, StepState } from '../../plan/plan.ts';
-import { stepState } from '../../plan/run-state.ts';
-import { admit, upstreamOf, type Admission } from '../../plan/scheduling.ts';
+import type { PlanStep, StepId } from '../../plan/plan.ts';
+import type { Circumstances } from '../../plan/run-progress.ts';
+import { admit, type Admission } from '../../plan/scheduling.ts';
 import type { Reads, UnknownValues } from './unknown-values.ts';
 
-/** How far a run can be told, in the middle of it. */
+/** How far a run can be told, before a step of it. */
 export interface Foresight {
-  readonly plan: Plan;
-  /** A step whose end cannot be told stands in it as completed. */
-  readonly state: RunState;
+  /** Steps whose end cannot be told are taken to complete. */
+  readonly circumstances: Circumstances;
   readonly contexts: JsonObject;
   readonly unknown: UnknownValues;
   /** Steps of which it cannot be told whether they are skipped. */
   readonly maybeSkipped: ReadonlySet<StepId>;
+  /** Steps that would fail, before the step starts or after. */
+  readonly beside: readonly StepId[];
 }
 
 export type ForeseenAdmission =
@@ -20,41 +21,40 @@ export type ForeseenAdmission =
   | {
       readonly kind: 'unknown';
       readonly reads: Reads;
-      /** Steps whose end decides: skipped or not, failed by then or not. */
-      readonly ends: readonly StepId[];
+      /** Steps that decide by being skipped or not. */
+      readonly unsure: readonly StepId[];
+      /** Steps that decide by having failed by then or not. */
+      readonly failures: readonly StepId[];
     };
 
 /** `admit`, as far as what it decides from is known: it has to decide alike however steps end. */
 export function foresee(step: PlanStep, foresight: Foresight): ForeseenAdmission {
-  const { plan, state, contexts, unknown, maybeSkipped } = foresight;
+  const { circumstances, contexts, unknown, maybeSkipped } = foresight;
+  const { unmet, failedAbove, failed } = circumstances;
   const unsure = step.needs.filter((id) => maybeSkipped.has(id));
-  const failed = failedBeside(step, plan, state);
-  const states = [
-    state,
-    ...(unsure.length === 0 ? [] : [withSteps(state, unsure.slice(0, 1), 'skipped')]),
-    ...(failed.length === 0 ? [] : [withSteps(state, failed, 'completed')]),
+  const [skipped] = unsure;
+  const isDoomed = failedAbove !== undefined;
+  const failures = isDoomed ? [] : [...new Set([...failed, ...foresight.beside])];
+  const possible: readonly Circumstances[] = [
+    circumstances,
+    ...(skipped === undefined
+      ? []
+      : [{ ...circumstances, unmet: unmet ?? ({ id: skipped, status: 'skipped' } as const) }]),
+    ...(failures.length === 0
+      ? []
+      : [
+          { ...circumstances, failed: [] },
+          { ...circumstances, failed: failures },
+        ]),
   ];
   const { result: admissions, reads } = unknown.during(() =>
-    states.map((possible) => admit(step, plan, possible, contexts)),
+    possible.map((each) => admit(step, each, contexts)),
   );
   const [first] = admissions;
   if (first === undefined) throw new Error('internal: a step was decided over in no state');
   const isAlike = admissions.every(({ kind }) => kind === first.kind);
   const isKnown = reads.steps.size === 0 && reads.facts.size === 0;
   if (isAlike && isKnown) return first;
-  return { kind: 'unknown', reads, ends: isAlike ? [] : [...unsure, ...failed] };
-}
-
-/** Steps that fail, but not what `step` waits for: it may start before or after. */
-function failedBeside(step: PlanStep, plan: Plan, state: RunState): readonly StepId[] {
-  const failed = plan.steps.filter(({ id }) => stepState(state, id).status === 'failed');
-  if (failed.length === 0) return [];
-  const upstream = new Set(upstreamOf(step, plan));
-  const ids = failed.map(({ id }) => id);
-  return ids.some((id) => upstream.has(id)) ? [] : ids;
-}
-
-function withSteps(state: RunState, ids: readonly StepId[], status: StepState['status']): RunState {
-  const changed = ids.map((id) => [id, { ...stepState(state, id), status }] as const);
-  return { ...state, steps: { ...state.steps, ...Object.fromEntries(changed) } };
+  if (isAlike) return { kind: 'unknown', reads, unsure: [], failures: [] };
+  return { kind: 'unknown', reads, unsure, failures };
 }

@@ -1,22 +1,17 @@
 import type { JsonObject } from '../../plan/json.ts';
-import type { PlanStep, RunState, StepId } from '../../plan/plan.ts';
+import type { PlanStep, StepId } from '../../plan/plan.ts';
 import { Matrices } from '../../plan/matrices.ts';
 import { hasMatrix, type MatrixStep } from '../../plan/matrix.ts';
-import {
-  emptyRunState,
-  orderedSteps,
-  readySteps,
-  reduceRun,
-  stepState,
-  type RunEvent,
-} from '../../plan/run-state.ts';
-import { expressionContexts, forcedSteps } from '../../plan/scheduling.ts';
+import { RunProgress } from '../../plan/run-progress.ts';
+import { orderedSteps, stepState, type RunEvent } from '../../plan/run-state.ts';
+import { forcedSteps } from '../../plan/scheduling.ts';
 import type { PrepareRequest } from '../contract.ts';
 import { isUncached } from '../cache-policy.ts';
 import { prepareStep } from '../step-preparation.ts';
 import { foresee, type Foresight } from './admission.ts';
 import { EarlierRuns } from './earlier-runs.ts';
 import { Estimator } from './estimates.ts';
+import { FailuresBeside } from './failures-beside.ts';
 import {
   eventOf,
   evaluated,
@@ -26,6 +21,7 @@ import {
   verified,
   type Foreseen,
 } from './foreseen.ts';
+import { foreseenContexts } from './foreseen-contexts.ts';
 import { outcomeOfEntries, type RunPreview, type StepPreview } from './outcome.ts';
 import { SameWork } from './same-work.ts';
 import { askRevision } from './source-question.ts';
@@ -43,8 +39,14 @@ import { UnknownValues, type Reads } from './unknown-values.ts';
 export async function previewRun(request: PreviewRequest): Promise<RunPreview> {
   const { plan, store, catalog, since } = request;
   const earlier = await EarlierRuns.load(store, catalog, plan.name, since);
-  const preview = new Preview(request, earlier);
+  let preview = new Preview(request, earlier, []);
   await preview.follow();
+  const failures = preview.failures();
+  if (failures.length > 0) {
+    // How soon a step fails nobody knows: it may be before one that was told earlier.
+    preview = new Preview(request, earlier, failures);
+    await preview.follow();
+  }
   return {
     name: plan.name,
     ...(earlier.newest !== undefined && { since: earlier.newest.id }),
@@ -64,37 +66,44 @@ class Preview {
   readonly #maybeSkipped = new Set<StepId>();
   readonly #sameWork: SameWork;
   readonly #matrices: Matrices;
-  #state: RunState;
+  readonly #progress = new RunProgress();
+  readonly #beside: FailuresBeside;
 
-  constructor(request: PreviewRequest, earlier: EarlierRuns) {
+  /** @param failures steps of which it was found that they would fail */
+  constructor(request: PreviewRequest, earlier: EarlierRuns, failures: readonly StepId[]) {
     const { plan, options = {}, store } = request;
     this.#request = request;
     this.#forced = forcedSteps(plan, options);
     this.#matrices = new Matrices(plan);
+    this.#beside = new FailuresBeside(plan, failures);
     this.#reasons = new ReasonFinder(store, earlier, options);
     this.#sameWork = new SameWork(this.#reasons);
     this.#estimator = new Estimator(store, earlier);
-    this.#state = reduceRun(emptyRunState(plan.name), { kind: 'planned', plan });
+    this.#progress.apply({ kind: 'planned', plan });
   }
 
   /** In the order of the file, each with a matrix before its entries. */
   steps(): readonly StepPreview[] {
-    return orderedSteps(this.#state).map(([id]) => {
+    return orderedSteps(this.#progress.state).map(([id]) => {
       const found = this.#previews.get(id);
       if (found === undefined) throw new Error(`internal: step '${id}' was never ready`);
       return found;
     });
   }
 
+  failures(): readonly StepId[] {
+    const { steps } = this.#request.plan;
+    return steps.flatMap(({ id }) => (this.#previews.get(id)?.outcome.kind === 'fail' ? [id] : []));
+  }
+
   /** Wave by wave: the steps that wait for nothing any more, then those that waited for them. */
   async follow(): Promise<void> {
-    const { plan } = this.#request;
+    const progress = this.#progress;
     for (;;) {
       this.#endMatrices();
-      const ready = [...readySteps(plan, this.#state), ...this.#matrices.ready(this.#state)];
+      const ready = [...progress.ready(), ...this.#matrices.ready(progress.state)];
       if (ready.length === 0) return;
-      const foresight = this.#foresight();
-      const found = await Promise.all(ready.map((step) => this.#decide(step, foresight)));
+      const found = await Promise.all(ready.map((step) => this.#decide(step)));
       const events: RunEvent[] = [];
       for (const [i, step] of ready.entries()) {
         const foreseen = found[i];
@@ -102,71 +111,53 @@ class Preview {
         const settled = await this.#settle(step, foreseen);
         events.push(...(settled.expansion ?? [eventOf(step.id, settled)]));
       }
-      this.#state = reduceRun(this.#state, ...events);
+      progress.apply(...events);
     }
   }
 
-  #foresight(): Foresight {
-    const { plan, id } = this.#request;
-    const facts = this.#unknown.facts(plan.name, id);
-    const known = { id: '', name: plan.name, attempt: 1, scheduled_time: '' };
-    const contexts = expressionContexts(plan, this.#state, known);
-    const steps: Record<string, unknown> = { ...(contexts['steps'] as JsonObject) };
-    for (const step of this.#roots.keys()) {
-      if (this.#matrices.stepOf(step) !== undefined) continue;
-      steps[step] = this.#maybeSkipped.has(step)
-        ? this.#unknown.ofStep(step)
-        : { ...this.#resultsOf(step), result: 'success' };
-    }
+  #foresight(step: PlanStep): Foresight {
     return {
-      ...{ plan, state: this.#state, unknown: this.#unknown, maybeSkipped: this.#maybeSkipped },
-      contexts: { ...contexts, steps, run: facts } as unknown as JsonObject,
+      circumstances: this.#progress.circumstances(step),
+      contexts: this.#contexts(step),
+      ...{ unknown: this.#unknown, maybeSkipped: this.#maybeSkipped },
+      beside: this.#beside.of(step),
     };
   }
 
-  /** Of a step of which something is unknown: of one with a matrix, what its entries give. */
-  #resultsOf(step: StepId): JsonObject {
-    const unknown = this.#unknown.ofStep(step);
-    if (!this.#matrices.has(step)) return { outputs: unknown };
-    const { entries } = stepState(this.#state, step);
-    return {
-      outputs: entries?.map((id) => this.#outputsOf(id)) ?? unknown,
-      matrix: entries?.map((id) => stepState(this.#state, id).matrix ?? {}) ?? unknown,
-    };
-  }
-
-  /** Of an entry; one that would run gives what nobody knows. */
-  #outputsOf(entry: StepId): JsonObject {
-    if (this.#roots.has(entry)) return this.#unknown.ofStep(entry);
-    return stepState(this.#state, entry).outputs ?? {};
+  #contexts(step: PlanStep): JsonObject {
+    return foreseenContexts(step, {
+      ...{ request: this.#request, state: this.#progress.state, matrices: this.#matrices },
+      ...{ unknown: this.#unknown, roots: this.#roots, maybeSkipped: this.#maybeSkipped },
+    });
   }
 
   /** What becomes of a matrix, from what was foreseen of its entries. */
   #endMatrices(): void {
-    for (const id of this.#matrices.failing(this.#state)) {
-      if (stepState(this.#state, id).status !== 'pending') continue;
+    for (const id of this.#matrices.failing(this.#progress.state)) {
+      if (stepState(this.#progress.state, id).status !== 'pending') continue;
       const step = this.#matrices.stepOf(id);
       if (step === undefined) continue;
       const outcome = { kind: 'skip', reasons: ['another entry would fail'] } as const;
       this.#previews.set(id, { id, uses: `${step.kind}@${step.version}`, outcome });
-      this.#state = reduceRun(this.#state, { kind: 'step-cancelled', step: id, at: 0 });
+      this.#progress.apply({ kind: 'step-cancelled', step: id, at: 0 });
     }
-    for (const end of this.#matrices.ends(this.#state, 0)) {
-      const { entries = [] } = stepState(this.#state, end.step);
+    for (const end of this.#matrices.ends(this.#progress.state, 0)) {
+      const { entries = [] } = stepState(this.#progress.state, end.step);
       const preview = this.#previews.get(end.step);
       const found = entries.flatMap((id) => this.#previews.get(id) ?? []);
       const outcome = outcomeOfEntries(found);
       if (preview !== undefined) this.#previews.set(end.step, { ...preview, outcome, entries });
       if (entries.some((id) => this.#roots.has(id))) this.#roots.set(end.step, [end.step]);
-      this.#state = reduceRun(this.#state, end);
+      this.#progress.apply(end);
     }
   }
 
-  async #decide(step: PlanStep, foresight: Foresight): Promise<Foreseen> {
+  async #decide(step: PlanStep): Promise<Foreseen> {
     const matrix = this.#matrices.stepOf(step.id);
     if (matrix !== undefined) {
-      return this.#decideWork(step, this.#matrices.contextsOf(step.id, foresight.contexts));
+      return this.#decideWork(step, this.#matrices.contextsOf(step.id, this.#contexts(matrix)));
     }
+    const foresight = this.#foresight(step);
     const admission = foresee(step, foresight);
     switch (admission.kind) {
       case 'skip':
@@ -174,9 +165,9 @@ class Preview {
       case 'invalid':
         return failing(`if: ${admission.message}`);
       case 'unknown': {
-        const { reads, ends } = admission;
-        const until = this.#rootsOf([...reads.steps, ...ends]);
-        const reasons = this.#reasons.ofCondition(step, admission, this.#state);
+        const { reads, unsure, failures } = admission;
+        const until = this.#rootsOf([...reads.steps, ...unsure, ...failures]);
+        const reasons = this.#reasons.ofCondition(admission);
         return { outcome: { kind: 'unknown', until, reasons }, isMaybeSkipped: true };
       }
       case 'run':
@@ -259,8 +250,7 @@ class Preview {
 
   /** The steps that have to end until something is known that is read of others. */
   #rootsOf(read: Iterable<StepId>): readonly StepId[] {
-    const roots = new Set([...read].flatMap((id) => this.#roots.get(id) ?? [id]));
-    return this.#request.plan.steps.flatMap(({ id }) => (roots.has(id) ? [id] : []));
+    return this.#progress.sorted(new Set([...read].flatMap((id) => this.#roots.get(id) ?? [id])));
   }
 
   /** One of two steps that would do the same work finds what the other did. */

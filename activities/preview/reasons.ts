@@ -3,8 +3,7 @@ import type { Store } from '../../store/store.ts';
 import { formatDuration } from '../../language/checks/duration.ts';
 import { listCheckpoints } from '../../training/checkpoints/checkpoint-store.ts';
 import type { JsonValue } from '../../plan/json.ts';
-import type { PlanStep, RunState, StepId, Template } from '../../plan/plan.ts';
-import { stepState } from '../../plan/run-state.ts';
+import type { PlanStep, StepId, Template } from '../../plan/plan.ts';
 import type { CacheAnswer } from '../contract.ts';
 import type { Preparation } from '../step-preparation.ts';
 import type { ForeseenAdmission } from './admission.ts';
@@ -62,14 +61,13 @@ export class ReasonFinder {
   }
 
   /** Of a step whose condition cannot be told. */
-  ofCondition(step: PlanStep, { reads, ends }: UnknownAdmission, state: RunState): string[] {
-    const failed = ends.filter((id) => stepState(state, id).status === 'failed');
-    const unsure = ends.filter((id) => !reads.steps.has(id));
+  ofCondition({ reads, unsure, failures }: UnknownAdmission): readonly string[] {
+    const unread = unsure.filter((id) => !reads.steps.has(id));
     return [
       ...[...reads.steps].map((id) => `if reads step '${id}'`),
       ...[...reads.facts].map((fact) => `if reads ${fact}, which a run has`),
-      ...(failed.length === 0 ? unsure.map((id) => `step '${id}' may be skipped`) : []),
-      ...failed.map((id) => `nothing new starts once step '${id}' has failed`),
+      ...(failures.length === 0 ? unread.map((id) => `step '${id}' may be skipped`) : []),
+      ...failures.map((id) => `nothing new starts once step '${id}' has failed`),
     ];
   }
 

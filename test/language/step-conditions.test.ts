@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { compile } from '../../language/compile.ts';
 import { admit } from '../../plan/scheduling.ts';
-import type { Plan, RunState, StepState, StepStatus } from '../../plan/plan.ts';
+import type { Plan, StepState, StepStatus } from '../../plan/plan.ts';
+import { progressWith } from '../plan/progress.ts';
 import { catalog } from './catalog.ts';
 
 const ENDS: readonly StepStatus[] = ['completed', 'failed', 'skipped'];
@@ -20,7 +21,7 @@ function canRun({ steps, ...rest }: Plan): boolean {
           ...(status === 'completed' && { outputs: { flag, value: null } }),
         });
         const states = { a: ended(a), b: ended(b) };
-        const state: RunState = { name: 'p', status: 'running', steps: states, outputs: {} };
+        const circumstances = progressWith(plan, states).circumstances(step);
         const results = { completed: 'success', failed: 'failure', skipped: 'skipped' };
         const contexts = {
           params: plan.params,
@@ -33,7 +34,7 @@ function canRun({ steps, ...rest }: Plan): boolean {
             ]),
           ),
         };
-        return admit(step, plan, state, contexts).kind === 'run';
+        return admit(step, circumstances, contexts).kind === 'run';
       }),
     ),
   );

@@ -9,8 +9,10 @@ import {
   readyEntries,
 } from '../../plan/matrix.ts';
 import type { MatrixStrategy, Plan, RunState, StepState } from '../../plan/plan.ts';
-import { emptyRunState, orderedSteps, reduceRun, statusText } from '../../plan/run-state.ts';
+import type { RunProgress } from '../../plan/run-progress.ts';
+import { orderedSteps, statusText } from '../../plan/run-state.ts';
 import { admit, expressionContexts } from '../../plan/scheduling.ts';
+import { eventOf, progressWith } from './progress.ts';
 
 const FACTS = { id: 'r', name: 'p', attempt: 1, scheduled_time: '2026-01-01T00:00:00.000Z' };
 
@@ -150,17 +152,21 @@ const OF: Plan = {
 };
 const TUNE = OF.steps[0] as MatrixStep;
 
+type Entry = Pick<StepState, 'status'> & Partial<StepState>;
+
 /** The run whose three entries stand so. */
-function running(...states: readonly Partial<StepState>[]): RunState {
-  const entries = expandMatrix(TUNE, {});
-  const state = reduceRun(
-    emptyRunState(''),
-    { kind: 'planned', plan: OF },
-    { kind: 'step-started', step: 'tune', at: 1 },
-    { kind: 'step-expanded', step: 'tune', entries },
+function begun(...entries: readonly Entry[]): RunProgress {
+  const expanded = expandMatrix(TUNE, {});
+  const progress = progressWith(OF, { tune: { status: 'running' } });
+  progress.apply(
+    { kind: 'step-expanded', step: 'tune', entries: expanded },
+    ...entries.map((entry, index) => eventOf(expanded[index]?.id ?? '', entry)),
   );
-  const changed = entries.map(({ id }, index) => [id, { ...state.steps[id], ...states[index] }]);
-  return { ...state, steps: { ...state.steps, ...(Object.fromEntries(changed) as object) } };
+  return progress;
+}
+
+function running(...entries: readonly Entry[]): RunState {
+  return begun(...entries).state;
 }
 
 test('as many entries start as the matrix allows, in order', () => {
@@ -179,7 +185,7 @@ test('after a failure none starts, unless the matrix does not fail fast', () => 
 
 const FAILURE = { type: 'NotFound', message: 'no' };
 
-test.each<[string, readonly Partial<StepState>[], object | undefined]>([
+test.each<[string, readonly Entry[], object | undefined]>([
   ['some still run', [{ status: 'completed' }, { status: 'running' }], undefined],
   [
     'all are cached',
@@ -208,23 +214,30 @@ test.each<[string, readonly Partial<StepState>[], object | undefined]>([
 });
 
 test('the results are lists in the order of the entries', () => {
-  const state = running(
+  const progress = begun(
     { status: 'completed', outputs: { rows: 1 } },
     { status: 'failed' },
     { status: 'cached', outputs: { rows: 3 } },
   );
-  const ended = reduceRun(state, endOfMatrix(TUNE, state, 9)!);
-  expect(expressionContexts(OF, ended, FACTS)['steps']).toEqual({
+  progress.apply(endOfMatrix(TUNE, progress.state, 9)!);
+  expect(expressionContexts(OF, progress.state, FACTS, ['tune'])['steps']).toEqual({
     tune: {
       outputs: [{ rows: 1 }, {}, { rows: 3 }],
       matrix: [{ x: 1 }, { x: 2 }, { x: 3 }],
       result: 'failure',
     },
   });
-  expect(admit(OF.steps[1]!, OF, ended, {})).toMatchObject({
+  const after = OF.steps[1]!;
+  expect(admit(after, progress.circumstances(after), {})).toMatchObject({
     kind: 'skip',
     note: "not run: step 'tune' failed",
   });
+});
+
+test('an entry that failed ends the run before its matrix has, if that fails fast', () => {
+  const after = OF.steps[1]!;
+  expect(begun({ status: 'failed' }).circumstances(after).failed).toEqual(['tune']);
+  expect(begun({ status: 'completed' }).circumstances(after).failed).toEqual([]);
 });
 
 test('entries stand behind their step, and are counted in its place', () => {
@@ -244,14 +257,14 @@ test('entries stand behind their step, and are counted in its place', () => {
 
 test('an entry that has to run again opens its step again', () => {
   const completed = { status: 'completed', outputs: {} } as const;
-  const state = running(completed, completed, completed);
-  const ended = reduceRun(state, endOfMatrix(TUNE, state, 9)!);
-  const opened = reduceRun(
-    ended,
+  const progress = begun(completed, completed, completed);
+  progress.apply(
+    endOfMatrix(TUNE, progress.state, 9)!,
     { kind: 'step-invalidated', step: 'tune (x=2)', note: 'made again' },
     { kind: 'step-reopened', step: 'tune' },
   );
-  expect(readyEntries(TUNE, opened)).toEqual(['tune (x=2)']);
-  expect(opened.steps['tune (x=2)']?.matrix).toEqual({ x: 2 });
-  expect(endOfMatrix(TUNE, opened, 9)).toBeUndefined();
+  expect(readyEntries(TUNE, progress.state)).toEqual(['tune (x=2)']);
+  expect(progress.state.steps['tune (x=2)']?.matrix).toEqual({ x: 2 });
+  expect(endOfMatrix(TUNE, progress.state, 9)).toBeUndefined();
+  expect(progress.ready()).toEqual([]);
 });

@@ -85,6 +85,15 @@ export function lightKinds(refineRevision: number): readonly AnyStep[] {
       },
     }),
     defineStep({
+      ...{ kind: 'list', version: 1, revision: 1, effect: 'pure', role: 'work' },
+      summary: 'List the different lines.',
+      with: z.strictObject({ dataset: artifact('dataset') }),
+      outputs: { lines: z.array(z.string()) },
+      async run(context: StepContext, { dataset }) {
+        return { lines: [...new Set((await textOf(context, dataset)).split('\n'))] };
+      },
+    }),
+    defineStep({
       ...{ kind: 'compute', version: 1, revision: 1, effect: 'pure', role: 'train' },
       summary: 'Say what it was computed on.',
       with: z.strictObject({

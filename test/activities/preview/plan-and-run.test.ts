@@ -5,8 +5,7 @@ import { expect, test } from 'vitest';
 import type { RunPreview, StepPreview } from '../../../activities/preview/outcome.ts';
 import { previewRun } from '../../../activities/preview/preview.ts';
 import { compile } from '../../../language/compile.ts';
-import type { Plan, RunState, StepId } from '../../../plan/plan.ts';
-import { upstreamOf } from '../../../plan/scheduling.ts';
+import type { Plan, PlanStep, RunState, StepId } from '../../../plan/plan.ts';
 import { readManifest } from '../../../store/artifacts.ts';
 import { invalidate } from '../../../store/cache.ts';
 import { openStore } from '../../../store/open.ts';
@@ -14,11 +13,11 @@ import type { ArtifactDigest, BlobDigest } from '../../../store/store.ts';
 import { registerWorker } from '../../../store/workers.ts';
 import { lightKinds } from './kinds.ts';
 import { PipelineSite } from './pipeline-worker.ts';
+import { sourceOf } from './pipeline-source.ts';
 import {
   edited,
   randomEdits,
   randomPipeline,
-  sourceOf,
   type Edit,
   type RandomPipeline,
 } from './random-pipelines.ts';
@@ -70,6 +69,13 @@ test(`what plan says of ${CASES} edited pipelines is what their runs do`, async 
   for (const kind of ['hit', 'run', 'unknown', 'skip'] as const) {
     expect(kinds.filter((found) => found === kind).length, kind).toBeGreaterThan(10);
   }
+  const entries = new Set(
+    seen.flatMap(({ preview }) => {
+      const ids = new Set(preview.steps.flatMap(({ entries: own = [] }) => own));
+      return preview.steps.flatMap(({ id, outcome }) => (ids.has(id) ? [outcome.kind] : []));
+    }),
+  );
+  expect([...entries].toSorted()).toEqual(['hit', 'run', 'unknown']);
 }, 300_000);
 
 async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
@@ -167,8 +173,14 @@ function differences({ plan, preview, state, again }: Observation): readonly str
   ];
 }
 
-function isAsPlanned({ id, outcome, fingerprint }: StepPreview, state: RunState): boolean {
+function isAsPlanned(step: StepPreview, state: RunState): boolean {
+  const { id, outcome, fingerprint, entries } = step;
   const status = state.steps[id]?.status;
+  if (entries !== undefined) {
+    // Of its entries each is looked at.
+    const isSame = JSON.stringify(entries) === JSON.stringify(state.steps[id]?.entries);
+    return isSame && (status === 'cached' || (status === 'completed' && outcome.kind !== 'hit'));
+  }
   switch (outcome.kind) {
     case 'hit':
       return status === 'cached';
@@ -200,14 +212,22 @@ function wrongUntil(
   planned: ReadonlyMap<StepId, StepPreview>,
 ): readonly string[] {
   if (outcome.kind !== 'unknown') return [];
-  const step = plan.steps.find((other) => other.id === id);
+  const ownerOf = (entry: StepId): StepId =>
+    [...planned.values()].find(({ entries }) => entries?.includes(entry))?.id ?? entry;
+  const step = plan.steps.find((other) => other.id === ownerOf(id));
   const upstream = new Set(step === undefined ? [] : upstreamOf(step, plan));
   const wrong = outcome.until.filter((named) => {
     const other = planned.get(named);
-    const isAbove = upstream.has(named) || fingerprint !== undefined;
+    const isAbove = upstream.has(ownerOf(named)) || fingerprint !== undefined;
     return other?.outcome.kind !== 'run' || !isAbove;
   });
   return outcome.until.length > 0 && wrong.length === 0
     ? []
     : [`${id} is unknown until ${JSON.stringify(outcome.until)}, which cannot tell`];
+}
+
+/** Every step that `step` depends on, directly or through others. */
+function upstreamOf({ needs }: PlanStep, plan: Plan): readonly StepId[] {
+  const above = plan.steps.filter(({ id }) => needs.includes(id));
+  return above.flatMap((step) => [step.id, ...upstreamOf(step, plan)]);
 }

@@ -1,9 +1,16 @@
 import fc from 'fast-check';
+import {
+  editedMatrix,
+  matrixGene,
+  matrixOf,
+  type MatrixEdit,
+  type RandomMatrix,
+} from './random-matrices.ts';
 
 /** A step of a random pipeline, by places in the list of its steps. */
 export interface RandomStep {
   readonly id: string;
-  readonly kind: 'read' | 'rewrite' | 'refine' | 'join' | 'count' | 'compute' | 'announce';
+  readonly kind: 'read' | (typeof KINDS)[number];
   /** Steps whose dataset it reads; each stands before it. */
   readonly reads: readonly number[];
   /** Steps that it only waits for. */
@@ -15,6 +22,7 @@ export interface RandomStep {
   readonly label: 'one' | 'two';
   readonly device: 'auto' | 'cpu';
   readonly condition: Condition;
+  readonly matrix?: RandomMatrix;
 }
 
 /** What an `if` asks: nothing, a param, how much a step before counted, to run in any case. */
@@ -37,10 +45,11 @@ export type Edit =
       readonly at: number;
     }
   | { readonly kind: 'add' | 'remove' | 'rename' | 'rewire' | 'wait'; readonly at: number }
+  | { readonly kind: MatrixEdit; readonly at: number }
   | { readonly kind: 'corrupt' | 'delete' | 'forget'; readonly at: number }
   | { readonly kind: 'from' | 'force' | 'nothing'; readonly at: number };
 
-const KINDS = ['rewrite', 'refine', 'join', 'count', 'compute', 'announce'] as const;
+const KINDS = ['rewrite', 'refine', 'join', 'count', 'list', 'compute', 'announce'] as const;
 const seed = fc.nat({ max: 999 });
 const gene = fc.record({
   kind: fc.constantFrom(...KINDS, 'rewrite', 'refine', 'count', 'count', 'read'),
@@ -54,6 +63,7 @@ const gene = fc.record({
   condition: fc.constantFrom('none', 'none', 'param', 'count', 'count', 'count', 'always'),
   isOn: fc.constantFrom(false, false, true),
   above: fc.nat({ max: 4 }),
+  matrix: fc.option(matrixGene, { freq: 3 }),
 });
 type Gene = typeof gene extends fc.Arbitrary<infer T> ? T : never;
 
@@ -75,18 +85,25 @@ function stepOf(found: Gene, i: number, before: readonly RandomStep[]): RandomSt
   const isReader = kind !== 'read' && condition.kind !== 'always';
   const [first, second] = found.reads;
   const reads = kind === 'join' ? [...new Set([pick(first), pick(second)])] : [pick(first)];
+  const { matrix, ...rest } = found;
+  const lists = before.flatMap((step, place) => (step.kind === 'list' ? [place] : []));
+  const hasMatrix = matrix !== null && isReader && (kind === 'rewrite' || kind === 'refine');
+  const isOverMatrix = before[reads[0] ?? 0]?.matrix !== undefined;
   return {
-    ...found,
+    ...rest,
     ...{ id: `s${i}`, condition },
+    ...(hasMatrix && { matrix: matrixOf(matrix, lists, isOverMatrix) }),
     kind: condition.kind === 'always' ? 'announce' : kind,
     reads: isReader ? reads : [],
     needs: found.needs === null || i === 0 ? [] : [found.needs % i],
   };
 }
 
+const NO_DATASET: ReadonlySet<string> = new Set(['count', 'list', 'announce']);
+
 /** Steps that put a dataset out, and are not skipped by an `if` that always is. */
 function datasetsOf(steps: readonly RandomStep[]): readonly number[] {
-  return steps.flatMap(({ kind }, i) => (kind === 'count' || kind === 'announce' ? [] : [i]));
+  return steps.flatMap(({ kind }, i) => (NO_DATASET.has(kind) ? [] : [i]));
 }
 
 function conditionOf(
@@ -109,6 +126,7 @@ function conditionOf(
 
 const EDITS = [
   ...['text', 'text', 'mode', 'file', 'flip', 'threshold', 'device'],
+  ...['grow', 'shrink', 'value', 'value', 'include', 'exclude'],
   ...['add', 'remove', 'rename', 'rewire', 'wait'],
   ...['corrupt', 'corrupt', 'delete', 'forget', 'from', 'force', 'nothing'],
 ] as readonly Edit['kind'][];
@@ -142,6 +160,20 @@ export function edited(pipeline: RandomPipeline, { kind, at }: Edit): RandomPipe
       return change(({ condition }) => ({ condition: flipped(condition, 0) }));
     case 'threshold':
       return change(({ condition }) => ({ condition: flipped(condition, 1) }));
+    case 'grow':
+    case 'shrink':
+    case 'value':
+    case 'include':
+    case 'exclude': {
+      const places = steps.flatMap(({ matrix }, i) => (matrix === undefined ? [] : [i]));
+      const chosen = places[at % Math.max(1, places.length)];
+      const all = steps.map((step, i) =>
+        step.matrix === undefined || i !== chosen
+          ? step
+          : { ...step, matrix: editedMatrix(step.matrix, kind, at) },
+      );
+      return { steps: all, files };
+    }
     case 'rename':
       return change(({ id }) => ({ id: `${id}_renamed` }));
     case 'wait':
@@ -149,8 +181,9 @@ export function edited(pipeline: RandomPipeline, { kind, at }: Edit): RandomPipe
     case 'rewire': {
       const sources = datasetsOf(steps.slice(0, place));
       const read = sources[at % Math.max(1, sources.length)];
-      return change(({ reads }) => ({
+      return change(({ reads, matrix }) => ({
         reads: reads.length === 0 || read === undefined ? reads : [read],
+        ...(matrix !== undefined && { matrix: { ...matrix, isOverEntries: false } }),
       }));
     }
     case 'add': {
@@ -178,59 +211,5 @@ function flipped(condition: Condition, by: number): Condition {
       return { ...condition, above: condition.above + by, isOn: by > 0 || !condition.isOn };
     default:
       return condition;
-  }
-}
-
-/** The pipeline's file, as JSON, which is YAML. @param name also a folder of the data root */
-export function sourceOf(name: string, { steps, files }: RandomPipeline): string {
-  const params: Record<string, unknown> = {};
-  const entries = steps.map((step, i) => {
-    const { id, kind, condition } = step;
-    const reads = step.reads.map((read) => `\${{ steps.${steps[read]?.id}.outputs.dataset }}`);
-    const text = step.isParam ? `\${{ params.text${i} }}` : step.text;
-    const hasText = kind === 'rewrite' || kind === 'refine' || kind === 'announce';
-    if (step.isParam && hasText) params[`text${i}`] = step.text;
-    if (condition.kind === 'param') params[`on${i}`] = condition.isOn;
-    if (condition.kind === 'count') params[`on${i}`] = condition.isOn;
-    const given = {
-      ...(kind === 'read' && {
-        source: `${name}/${Object.keys(files).find((file) => id.startsWith(file))}`,
-      }),
-      ...(kind === 'join' ? { datasets: reads } : reads[0] !== undefined && { dataset: reads[0] }),
-      ...((kind === 'rewrite' || kind === 'refine') && { mode: step.mode }),
-      ...(hasText && { text }),
-      ...(kind === 'compute' && { device: step.device }),
-    };
-    const waits = step.needs.filter((need) => !step.reads.includes(need));
-    const asked = conditionText(condition, i, steps);
-    return [
-      id,
-      {
-        ...{ uses: `${kind}@1`, with: given },
-        ...(waits.length > 0 && { needs: waits.map((need) => steps[need]?.id) }),
-        ...(asked !== undefined && { if: asked }),
-        ...(kind === 'compute' && { runs_on: step.label }),
-      },
-    ];
-  });
-  return JSON.stringify({ name, params, steps: Object.fromEntries(entries) as object }, null, 2);
-}
-
-function conditionText(
-  condition: Condition,
-  i: number,
-  steps: readonly RandomStep[],
-): string | undefined {
-  switch (condition.kind) {
-    case 'none':
-      return undefined;
-    case 'param':
-      return `\${{ params.on${i} }}`;
-    case 'count': {
-      const lines = `steps.${steps[condition.of]?.id}.outputs.lines`;
-      return `\${{ params.on${i} || ${lines} > ${condition.above} }}`;
-    }
-    case 'always':
-      return '${{ always() }}';
   }
 }
