@@ -15,6 +15,8 @@ export interface RunJobOptions {
 
 /** Characters of the process's last words that a failure quotes. */
 const TAIL_LENGTH = 2000;
+/** Characters that are kept of what it says: V8 puts a long stack below the reason of its end. */
+const KEPT_LENGTH = 20_000;
 
 /**
  * Runs a job in a process of its own, so that neither its memory, nor a crash, nor a full event loop
@@ -65,12 +67,12 @@ type Answer = Exclude<ChildMessage, { readonly kind: 'event' }>;
 function endOf(child: ChildProcess, onEvent: (event: JobEvent) => void): Promise<Answer> {
   let answer: Answer | undefined;
   let watcherError: unknown;
-  let tail = '';
-  const keepTail = (text: Buffer): void => {
-    tail = (tail + text.toString()).slice(-TAIL_LENGTH);
+  let said = '';
+  const keep = (text: Buffer): void => {
+    said = (said + text.toString()).slice(-KEPT_LENGTH);
   };
-  child.stdout?.on('data', keepTail);
-  child.stderr?.on('data', keepTail);
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
   const watch = (event: JobEvent): void => {
     if (watcherError !== undefined) return;
     try {
@@ -93,26 +95,32 @@ function endOf(child: ChildProcess, onEvent: (event: JobEvent) => void): Promise
     child.on('close', (code, killedBy) => {
       if (watcherError !== undefined) reject(watcherError);
       else if (answer !== undefined) resolve(answer);
-      else reject(unexpectedEnd(code, killedBy, tail.trim()));
+      else reject(unexpectedEnd(code, killedBy, said.trim()));
     });
   });
 }
 
-/** What allocators leave behind. */
-const OUT_OF_MEMORY = /bad_alloc|out of memory|Cannot allocate memory/i;
+/** The line that allocators leave behind. */
+const OUT_OF_MEMORY = /^.*(?:bad_alloc|out of memory|Cannot allocate memory).*$/im;
 
 /** SIGKILL ended the process: sent by the system when memory ran out, or by someone else. */
 export class KilledProcess extends Failure {}
 
-/** The failure for a process that ended without an answer. */
+/**
+ * The failure for a process that ended without an answer.
+ *
+ * @param said the end of what it wrote
+ */
 export function unexpectedEnd(
   code: number | null,
   killedBy: NodeJS.Signals | null,
-  lastWords: string,
+  said: string,
 ): Failure {
   const how = killedBy === null ? `ended with code ${code}` : `was killed by ${killedBy}`;
+  const [reason] = OUT_OF_MEMORY.exec(said) ?? [];
+  const lastWords = reason ?? said.slice(-TAIL_LENGTH);
   const quote = lastWords === '' ? '' : `; its last words: ${lastWords}`;
-  if (killedBy === 'SIGKILL' || OUT_OF_MEMORY.test(lastWords)) {
+  if (killedBy === 'SIGKILL' || reason !== undefined) {
     const Kind = killedBy === 'SIGKILL' ? KilledProcess : Failure;
     return new Kind(
       'OutOfMemory',

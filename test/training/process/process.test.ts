@@ -206,6 +206,14 @@ test('a watcher that throws ends the process, and its error is the answer', asyn
   await expect(runJob(job, { onEvent })).rejects.toBe(error);
 });
 
+/** As V8 ends: the reason comes first, then a stack longer than what a failure quotes. */
+const HEAP_EXHAUSTED = [
+  '<--- Last few GCs --->',
+  'FATAL ERROR: NewSpace::Rebalance Allocation failed - JavaScript heap out of memory',
+  '----- Native stack trace -----',
+  ...Array.from({ length: 60 }, (_, i) => ` ${i}: 0x110d356 v8::internal::Heap [/usr/bin/node]`),
+].join('\n');
+
 test.each([
   {
     end: [null, 'SIGSEGV', ''] as const,
@@ -217,6 +225,12 @@ test.each([
     type: 'OutOfMemory',
     message:
       'the training process was killed by SIGABRT, as the system does when memory runs out; lower per_device_train_batch_size or max_length, or use a worker with more memory; its last words: terminate called: what(): std::bad_alloc',
+  },
+  {
+    end: [null, 'SIGABRT', HEAP_EXHAUSTED] as const,
+    type: 'OutOfMemory',
+    message:
+      'the training process was killed by SIGABRT, as the system does when memory runs out; lower per_device_train_batch_size or max_length, or use a worker with more memory; its last words: FATAL ERROR: NewSpace::Rebalance Allocation failed - JavaScript heap out of memory',
   },
   {
     end: [9, null, 'Error: no such option'] as const,
