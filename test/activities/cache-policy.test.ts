@@ -11,6 +11,11 @@ import { Failure } from '../../plan/failures.ts';
 import type { RunState, StepId } from '../../plan/plan.ts';
 import { invalidate, publish, recordedResult } from '../../store/cache.ts';
 import { readAttempts } from '../../store/ledger.ts';
+import {
+  CHECKPOINT_TYPE,
+  listCheckpoints,
+  publishCheckpoint,
+} from '../../training/checkpoints/checkpoint-store.ts';
 import { PipelineSite } from './preview/pipeline-worker.ts';
 
 const DAY_MS = 86_400_000;
@@ -25,10 +30,16 @@ const draw = defineStep({
       .prefault({}),
   }),
   outputs: { drawn: z.string() },
-  async run({ store, run }: StepContext, { of, tries }) {
+  async run({ store, run, fingerprint }: StepContext, { of, tries }) {
     const attempts = await readAttempts(store, { workflowId: run.workflowId, step: run.stepId });
-    if (of === 'late' && attempts.length === 1) throw new Failure('SourceUnavailable', 'not yet');
-    return { drawn: `${of} ${tries.most} ${randomUUID()}` };
+    if (of === 'late' && attempts.length === 1) {
+      const manifest = { type: CHECKPOINT_TYPE, metadata: {}, files: [] };
+      const checkpoint = { step: 1, manifest, rejected: new Set<never>(), saveTotalLimit: 1 };
+      await publishCheckpoint(store, fingerprint, checkpoint);
+      throw new Failure('SourceUnavailable', 'not yet');
+    }
+    const checkpoints = await listCheckpoints(store, fingerprint);
+    return { drawn: `${of} ${tries.most} ${checkpoints.length} ${randomUUID()}` };
   },
 }) as unknown as AnyStep;
 
@@ -140,13 +151,14 @@ test('ignored inputs make no difference to a result, and are given to the step',
   expect(of(await run(step(6, 'tries')), 'first').drawn).toMatch(/^c 6 /);
 });
 
-test('a step that is tried again uses no result that it must not use', async () => {
+test('a step that is tried again uses no result that it must not use, and keeps its checkpoints', async () => {
   const before = await run('with: { of: late }, cache: { max_age: 7d }');
   expect(before.steps['first']?.attempt).toBe(2);
   await age(before, 8 * DAY_MS);
   for (const policy of ['max_age: 7d', 'enabled: false']) {
     const again = await run(`with: { of: late }, cache: { ${policy} }`);
     expect(again.steps['first']).toMatchObject({ status: 'completed', attempt: 2 });
+    expect(of(again, 'first').drawn).toMatch(/^late 3 1 /);
   }
 });
 
