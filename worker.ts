@@ -4,8 +4,8 @@ import { createActivities } from './activities/activities.ts';
 import { catalogWith } from './activities/custom/step-files.ts';
 import { Redactor } from './activities/redactor.ts';
 import { sweepWorkFolders, workRoot } from './activities/work-folders.ts';
-import { describeError } from './cli/error-report.ts';
 import { connectWorker } from './cli/worker-connection.ts';
+import { handleStrayErrors } from './cli/worker-errors.ts';
 import { temporalLogger, workerLog } from './cli/worker-log.ts';
 import { registerDevices } from './cli/worker-registration.ts';
 import { parseWorkerOptions } from './cli/worker-options.ts';
@@ -16,10 +16,7 @@ import { openStore, storeUrlFromEnvironment } from './store/open.ts';
 const options = parseWorkerOptions(process.argv);
 const redactor = new Redactor();
 const log = workerLog(redactor);
-process.on('uncaughtException', (error) => {
-  log.fatal(describeError(error));
-  process.exit(1);
-});
+handleStrayErrors(log);
 
 // Shutdown is ours: Temporal's grace time only delays cancellation, so running steps are told at
 // once, checkpoint, and hand over; the grace time is the outer limit.
@@ -77,4 +74,5 @@ await running;
 await unregister();
 await connection.close();
 log.info('worker stopped');
-if (process.connected) process.disconnect();
+// A timer that a user's step has left behind would keep the process.
+process.exit();

@@ -30,6 +30,13 @@ export class Failure extends Error {
 
   constructor(type: FailureType, message: string, options: FailureOptions = {}) {
     super(message, options);
+    // A user's step file is not compiled before it runs.
+    if (!Object.hasOwn(FAILURE_TYPES, type)) {
+      const known = Object.keys(FAILURE_TYPES).join(', ');
+      throw new TypeError(
+        `${JSON.stringify(type)} is no type of failure; expected one of ${known}`,
+      );
+    }
     this.type = type;
     this.retryAfterMs = options.retryAfterMs;
   }

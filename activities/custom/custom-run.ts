@@ -9,6 +9,7 @@ import { customContext } from './custom-context.ts';
 import { declarationStack, type CustomStep } from './custom-step.ts';
 import { describeValue, notJson, schemaProblems } from './schema-problems.ts';
 import type { StepSource } from './step-source.ts';
+import { withStrayErrors } from './stray-errors.ts';
 
 type Inputs = z.output<CustomStep['with']>;
 
@@ -42,7 +43,7 @@ async function placed<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await work();
+    return await withStrayErrors(work);
   } catch (error) {
     if (error instanceof Failure || signal.aborted) throw error;
     const { type, message } = toFailure(error);

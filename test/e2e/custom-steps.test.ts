@@ -53,6 +53,27 @@ export default [
       return {};
     },
   }),
+  ...['drops', 'ticks'].map((kind) =>
+    defineStep({
+      ...shared, kind, with: none, outputs: {},
+      async run() {
+        if (kind === 'drops') void Promise.reject(new Error('dropped'));
+        else setTimeout(() => { throw new Error('too late'); }, 10);
+        await new Promise((resolve) => setTimeout(resolve, 60_000));
+        return {};
+      },
+    }),
+  ),
+  defineStep({
+    ...shared, kind: 'mistypes', with: none, outputs: {},
+    run() {
+      throw new Failure('Bogus' as never, 'no such type');
+    },
+  }),
+  defineStep({
+    ...shared, kind: 'fills', with: none, outputs: { text: z.string() },
+    run: () => ({ text: 'x'.repeat(2 ** 20) }),
+  }),
 ];
 `;
 const BROKEN = `/** Fails. */
@@ -152,6 +173,33 @@ test('kinds that fail: with type, message and place', async () => {
       },
     ],
   ]);
+});
+
+test('kinds with errors that nobody waits for fail their step, and not the worker', async () => {
+  const uses = (kind: string): JsonObject => ({ uses: `${kind}@1`, retry: { max_attempts: 1 } });
+  const { steps } = await runOf('stray', {
+    drops: uses('drops'),
+    ticks: uses('ticks'),
+    mistypes: uses('mistypes'),
+    fills: uses('fills'),
+  });
+  const place = expect.stringMatching(/ \(.*kinds\.ts:\d+:\d+\)$/) as string;
+  expect(steps).toMatchObject({
+    drops: { attempt: 1, error: { type: 'Internal', message: place } },
+    ticks: { attempt: 1, error: { type: 'Internal', message: place } },
+    mistypes: { attempt: 1, error: { type: 'Internal', message: place } },
+  });
+  expect(steps['drops']?.error?.message).toMatch(/^dropped /);
+  expect(steps['ticks']?.error?.message).toMatch(/^too late /);
+  expect(steps['mistypes']?.error?.message).toMatch(
+    /^"Bogus" is no type of failure; expected one of InvalidInput, NotFound, /,
+  );
+  expect(steps['fills']?.error).toEqual({
+    type: 'InvalidInput',
+    message:
+      'the outputs of the step hold 1048587 bytes; expected at most 262144: put what is large into an artifact, as a dataset or a file',
+  });
+  expect(statuses(await run('afterwards'))).toEqual(allCachedBut({}));
 });
 
 test('a source kind is a hit while its revision stays, and a training kind runs on its queue', async () => {
