@@ -102,6 +102,7 @@ async function attempt(
     const own = { ...context, store: guardedStore(store, secrets) };
     const found = await step.run(own, await settledInputs(store, step, input, inputs));
     const outputs = checkOutputs(step, found);
+    requireSmall(outputs);
     requireNoSecret(secrets, outputs, 'what it puts out');
     if (step.effect === 'external') return { outputs, ...(note !== undefined && { note }) };
     const result = {
@@ -128,6 +129,18 @@ function checkOutputs(step: AnyStep, found: Record<string, unknown>): JsonObject
     throw new Error(`internal: outputs of ${step.kind}: ${z.prettifyError(parsed.error)}`);
   }
   return parsed.data as JsonObject;
+}
+
+/** They travel in the history of every run that has the result, many in one message. */
+const MAX_OUTPUT_BYTES = 256 * 1024;
+
+function requireSmall(outputs: JsonObject): void {
+  const bytes = Buffer.byteLength(JSON.stringify(outputs));
+  if (bytes <= MAX_OUTPUT_BYTES) return;
+  throw new Failure(
+    'InvalidInput',
+    `the outputs of the step hold ${bytes} bytes; expected at most ${MAX_OUTPUT_BYTES}: put what is large into an artifact, as a dataset or a file`,
+  );
 }
 
 interface AttemptSignals {
