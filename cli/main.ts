@@ -164,11 +164,22 @@ async function end(exitCode: Promise<number>): Promise<void> {
 void main();
 
 async function main(): Promise<void> {
+  process.once('beforeExit', onNothingLeft);
   try {
     await program.parseAsync();
   } catch (error) {
     process.exitCode = await fail(error);
+  } finally {
+    process.off('beforeExit', onNothingLeft);
   }
+}
+
+/** Nothing goes on that could end what the command waits for. */
+function onNothingLeft(): void {
+  process.stderr.write(
+    'error: the command waits for what never comes; does a --steps file await something without an end?\n',
+  );
+  process.exitCode = 2;
 }
 
 function isAnsweredInJson(args: readonly string[]): boolean {
@@ -186,7 +197,7 @@ async function fail(error: unknown): Promise<number> {
     const message = error instanceof Error ? error.message : String(error);
     printJson({ error: { type, message: message.replace(/^error: /, '') } });
   }
-  const code = isUsage ? error.exitCode : (await import('./error-report.ts')).reportError(error);
+  const code = isUsage ? 2 : (await import('./error-report.ts')).reportError(error);
   // Of these, 1 says that there are findings.
   const isCheck = ['check', 'graph'].includes(process.argv[2] ?? '');
   return isCheck && code === 1 ? 2 : code;

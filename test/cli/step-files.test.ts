@@ -235,6 +235,21 @@ test('what declares no kind: each with its place, and all at once', async () => 
   ]);
 });
 
+test('a file that waits for what never comes ends the command, which has not done its work', async () => {
+  await written('endless.ts', 'await new Promise(() => {});\nexport default [];\n');
+  expect(await retune('check', 'loud.yaml', '--steps', 'endless.ts')).toEqual({
+    ...{ code: 2, signal: null, stdout: '' },
+    stderr:
+      'error: the command waits for what never comes; does a --steps file await something without an end?\n',
+  });
+});
+
+test('an option that there is not: exit code 2 of every command', async () => {
+  for (const command of ['kinds', 'schema', 'print', 'list', 'nonsense']) {
+    expect((await retune(command, '--nonsense')).code).toBe(2);
+  }
+});
+
 test('one kind declared twice', async () => {
   await written('again.ts', shout('shout'));
   const steps = ['--steps', 'shout.ts', '--steps', 'again.ts'];
