@@ -1,5 +1,5 @@
 import { compile, formatDiagnostics } from '../language/compile.ts';
-import { fromProblem, parseOptions } from '../language/options.ts';
+import { fromProblem, parseOptions, sourceProblem } from '../language/options.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { emptyRunState } from '../plan/run-state.ts';
@@ -42,7 +42,7 @@ export async function compilePipeline(
       ...(sourceName !== undefined && { sourceName }),
     });
     if (!result.ok) throw new Failure('InvalidInput', formatDiagnostics(result.diagnostics));
-    const problem = fromProblem(options, result.plan);
+    const problem = fromProblem(options, result.plan) ?? sourceProblem(options, result.plan);
     if (problem !== undefined) throw new Failure('InvalidInput', problem);
     return { plan: result.plan, options };
   } catch (error) {

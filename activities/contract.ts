@@ -12,6 +12,8 @@ export interface PipelineOptions {
   readonly force?: boolean;
   /** The file's name in diagnostics. */
   readonly source_name?: string;
+  /** Digests of the code that the submitter has of kinds of its own. */
+  readonly step_sources?: Readonly<Record<string, string>>;
 }
 
 /** As the Temporal client hands it over: bytes of YAML, YAML as a string, or an object. */

@@ -10,10 +10,14 @@ export async function resumption(
   return { source: await store.getBlob(record.source), options: continuing(record) };
 }
 
-/** What was asked to run again has run, once steps have begun: a resumption does not start over. */
+/**
+ * Workers may have other step kinds by now. And what was asked to run again has run, once steps have
+ * begun: a resumption does not start over.
+ */
 function continuing({ options, state }: RunRecord): JsonValue {
-  if (Object.keys(state.steps).length === 0) return options;
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return options;
-  const { force: _force, from: _from, ...rest } = options as JsonObject;
+  const { step_sources: _sources, ...asked } = options as JsonObject;
+  if (Object.keys(state.steps).length === 0) return asked;
+  const { force: _force, from: _from, ...rest } = asked;
   return rest;
 }

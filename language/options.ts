@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Plan } from '../plan/plan.ts';
+import { kindName } from './catalog.ts';
 import { describeFound, quote } from './located.ts';
 import type { PipelineText } from './source.ts';
 import { suggestion } from './suggestion.ts';
@@ -13,6 +14,8 @@ export interface SubmissionOptions {
   readonly force?: boolean;
   /** The file's name in diagnostics. */
   readonly source_name?: string;
+  /** Digests of the code that the submitter has of kinds of its own, as `{ "KIND@VERSION": DIGEST }`. */
+  readonly step_sources?: Readonly<Record<string, string>>;
 }
 
 const EXPECTED = {
@@ -20,6 +23,7 @@ const EXPECTED = {
   from: "a step's id",
   force: 'true or false',
   source_name: "a file's name",
+  step_sources: "a map of a kind's name to the digest of its source",
 } as const;
 
 /** Characters of a name: each diagnostic has the file's. */
@@ -68,6 +72,22 @@ export function fromProblem({ from }: SubmissionOptions, { steps }: Plan): strin
   return `option 'from' names the unknown step ${quote(from)}; ${suggestion(from, ids)}`;
 }
 
+/** That the worker loaded other code of a kind of a user's own than the command that submitted. */
+export function sourceProblem(
+  { step_sources: expected = {} }: SubmissionOptions,
+  { steps }: Plan,
+): string | undefined {
+  const stale = steps.find(({ kind, version, source }) => {
+    const digest = expected[kindName({ kind, version })];
+    return digest !== undefined && digest !== source;
+  });
+  return (
+    stale &&
+    `the worker has other code of ${kindName(stale)} than the file given here: ` +
+      'start every worker again with the same --steps files, then submit again'
+  );
+}
+
 function refuse(message: string): { readonly ok: false; readonly message: string } {
   return { ok: false, message };
 }
@@ -94,6 +114,10 @@ function isOfOption(key: keyof typeof EXPECTED, value: JsonValue): boolean {
   switch (key) {
     case 'params':
       return isJsonObject(value);
+    case 'step_sources':
+      return (
+        isJsonObject(value) && Object.values(value).every((digest) => typeof digest === 'string')
+      );
     case 'force':
       return typeof value === 'boolean';
     case 'from':

@@ -33,7 +33,7 @@ export interface PipelineResult {
  * `state`, and leaves a record in the store that outlives Temporal's retention.
  *
  * @param source YAML as bytes (`binary/plain`), as a JSON string, or as a JSON object
- * @param options `{ params?, from?, force?, source_name? }`, as JSON or as bytes of JSON
+ * @param options `{ params?, from?, force?, source_name?, step_sources? }`, as JSON or as bytes of JSON
  */
 export async function pipeline(
   source: PipelineSource,

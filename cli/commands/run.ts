@@ -1,4 +1,5 @@
 import type { StepFile } from '../../activities/custom/step-source.ts';
+import { type Catalog, kindName } from '../../language/catalog.ts';
 import { compile, formatDiagnostics } from '../../language/compile.ts';
 import { fromProblem } from '../../language/options.ts';
 import { CommandError } from '../command-error.ts';
@@ -21,13 +22,14 @@ interface RunFlags extends SubmissionFlags {
 export async function run(file: string, flags: RunFlags): Promise<number> {
   const { source, sourceName } = await readPipelineFile(file);
   const params = paramsOf(source, flags.param);
+  const catalog = await catalogOf(flags.steps);
   const options = {
     source_name: sourceName,
     ...(params !== undefined && { params }),
     ...(flags.from !== undefined && { from: flags.from }),
     ...(flags.force && { force: true }),
+    ...(flags.steps !== undefined && { step_sources: stepSources(catalog) }),
   };
-  const catalog = await catalogOf(flags.steps);
   const compiled = compile({ source, sourceName, catalog, ...(params && { params }) });
   if (!compiled.ok) throw new CommandError(formatDiagnostics(compiled.diagnostics));
   const { plan } = compiled;
@@ -41,4 +43,12 @@ export async function run(file: string, flags: RunFlags): Promise<number> {
     if (!flags.json && !flags.detach) printLines([`submitted as '${id}'`]);
     return followSubmission(connected, store, id, flags);
   });
+}
+
+/** The digests of the code of the kinds that have code of a user's own. */
+function stepSources(catalog: Catalog): Readonly<Record<string, string>> {
+  const own = catalog.flatMap((step) =>
+    step.source === undefined ? [] : [[kindName(step), step.source] as const],
+  );
+  return Object.fromEntries(own);
 }

@@ -244,6 +244,11 @@ test('a file that waits for what never comes ends the command, which has not don
   });
 });
 
+test('a file that sets a timer without an end does not keep the command', async () => {
+  await written('ticking.ts', `setInterval(() => undefined, 1000);\n${shout('shout')}`);
+  expect(await retune('check', 'loud.yaml', '--steps', 'ticking.ts')).toMatchObject({ code: 0 });
+});
+
 test('an option that there is not: exit code 2 of every command', async () => {
   for (const command of ['kinds', 'schema', 'print', 'list', 'nonsense']) {
     expect((await retune(command, '--nonsense')).code).toBe(2);

@@ -6,7 +6,7 @@ import type { JsonObject } from '../../plan/json.ts';
 import type { RunState, StepStatus } from '../../plan/plan.ts';
 import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 import { temporaryFolder } from '../setup/folders.ts';
-import { retune, startWorker, type TestProcess } from '../setup/processes.ts';
+import { type ProgramResult, retune, startWorker, type TestProcess } from '../setup/processes.ts';
 import { testSite, type TestSite } from '../setup/temporal.ts';
 import { submit, until } from './observed-run.ts';
 
@@ -229,6 +229,24 @@ test('a cancelled run ends a kind that waits for its signal', async () => {
   });
   expect((await retune(site, ['cancel', 'waiting'])).code).toBe(0);
   expect((await waiting.ended()).steps['w']).toMatchObject({ status: 'cancelled' });
+});
+
+test('a run with a file that the worker has not loaded as it is now is refused, and resumes with the old', async () => {
+  const changed = `${await readFile(inFolder('clean-text.ts'), 'utf8')}// newer\n`;
+  await mkdir(inFolder('newer'));
+  await cp(EXAMPLE, inFolder('newer'), { recursive: true });
+  await writeFile(inFolder('newer/clean-text.ts'), changed);
+  const params = ['-p', 'rows=48'];
+  const runWith = (file: string): Promise<ProgramResult> =>
+    retune(site, ['run', PIPELINE, ...params, '--id', 'stale', '--steps', inFolder(file)]);
+  const refused = await runWith('newer/clean-text.ts');
+  expect(refused.code).toBe(1);
+  expect(refused.stdout).toContain(
+    'the worker has other code of clean-text@1 than the file given here: ' +
+      'start every worker again with the same --steps files, then submit again',
+  );
+  expect((await retune(site, ['resume', 'stale'])).code).toBe(0);
+  expect((await runWith('clean-text.ts')).code).toBe(0);
 });
 
 test('a worker without the file, or with another, says so, and one with it goes on', async () => {

@@ -22,7 +22,10 @@ test.each<[Parameters<typeof parseOptions>[0], object]>([
 
 test.each<[Parameters<typeof parseOptions>[0], string]>([
   [{ parms: {} }, "unknown option 'parms'; did you mean 'params'?"],
-  [{ rows: 5 }, "unknown option 'rows'; expected one of params, from, force, source_name"],
+  [
+    { rows: 5 },
+    "unknown option 'rows'; expected one of params, from, force, source_name, step_sources",
+  ],
   [
     { params: [1] },
     'option \'params\' is a list of 1; expected a map of params, such as {"rows": 500}',
