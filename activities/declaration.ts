@@ -1,9 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { z } from 'zod';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject } from '../plan/json.ts';
 import type { SecretInput } from '../plan/secret-inputs.ts';
 import type { AnyStep } from './catalog.ts';
+import { schemaProblems, type Unsaid } from './schema-problems.ts';
 
 interface KindReference {
   readonly kind: string;
@@ -47,10 +47,15 @@ export function buildOf({ revision, source }: Pick<AnyStep, 'revision' | 'source
  * The evaluated `with` of a step, checked once more (expressions are known only now), with every
  * default filled in.
  *
+ * @param secrets that are in it
  * @throws Failure InvalidInput with every problem found
  */
-export function parseInputs(step: AnyStep, inputs: JsonObject): JsonObject {
-  return parseStandIns(step, { inputs });
+export function parseInputs(
+  step: AnyStep,
+  inputs: JsonObject,
+  secrets: readonly SecretInput[] = [],
+): JsonObject {
+  return parse(step, inputs, { secret: secrets.map(({ path }) => path) });
 }
 
 /**
@@ -61,24 +66,13 @@ export function parseStandIns(
   step: AnyStep,
   { inputs, secrets = [] }: { inputs: JsonObject; secrets?: readonly SecretInput[] },
 ): JsonObject {
+  return parse(step, inputs, { unknown: secrets.map(({ path }) => path) });
+}
+
+function parse(step: AnyStep, inputs: JsonObject, unsaid: Unsaid): JsonObject {
   const parsed = step.with.safeParse(inputs);
   if (parsed.success) return parsed.data as JsonObject;
-  const problems = parsed.error.issues
-    .filter((issue) => !secrets.some(({ path }) => isAbout(issue, path)))
-    .map((issue) => {
-      const path = ['with', ...issue.path].join('.');
-      return `${path}: ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
-    });
+  const problems = schemaProblems(step.with, inputs, unsaid);
   if (problems.length === 0) return inputs;
   throw new Failure('InvalidInput', problems.join('; '));
-}
-
-/** Whether an issue is of the value at a path, or may be, being of a value that holds it. */
-function isAbout({ code, path }: z.core.$ZodIssue, place: SecretInput['path']): boolean {
-  const isAround = code === 'custom' || code === 'invalid_union';
-  return startsWith(path, place) || (isAround && startsWith(place, path));
-}
-
-function startsWith(path: readonly PropertyKey[], start: readonly PropertyKey[]): boolean {
-  return start.every((part, index) => path[index] === part);
 }

@@ -48,7 +48,7 @@ export async function settledInputs(
   input: RunStepInput,
   bound: JsonObject,
 ): Promise<JsonObject> {
-  const inputs = parseInputs(step, bound);
+  const inputs = parseInputs(step, bound, input.secrets);
   if (step.role !== 'train' || inputs['device'] !== 'auto') return inputs;
   const prepared = parseStandIns(step, input);
   const { secrets } = input;

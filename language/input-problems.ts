@@ -3,7 +3,12 @@ import { type InputPath, RunTimeValue, type StepInputs } from './step-inputs.ts'
 
 /** What a kind's schema finds in the inputs of a step, without the words. */
 export type InputProblem =
-  | { readonly kind: 'missing'; readonly path: InputPath }
+  | {
+      readonly kind: 'missing';
+      readonly path: InputPath;
+      /** What the schema's author says of it. */
+      readonly message?: string;
+    }
   | { readonly kind: 'unknown'; readonly path: InputPath; readonly key: string }
   | {
       readonly kind: 'invalid';
@@ -41,13 +46,14 @@ function problemsOf(issue: Issue, base: InputPath, inputs: StepInputs): readonly
   const path = [...base, ...issue.path.map((part) => (typeof part === 'symbol' ? '' : part))];
   if (isAtRunTime(issue, path, inputs)) return [];
   const found = valueAt(inputs.value, path);
-  if (found === undefined) return [{ kind: 'missing', path }];
+  const { message } = issue;
+  const words = message !== UNWORDED && { message };
+  if (found === undefined) return [{ kind: 'missing', path, ...words }];
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({ kind: 'unknown', path, key }));
   }
   if (issue.code === 'invalid_union') return problemsOfUnion(issue, path, inputs);
-  const { message } = issue;
-  return [{ kind: 'invalid', path, found, ...(message !== UNWORDED && { message }) }];
+  return [{ kind: 'invalid', path, found, ...words }];
 }
 
 /** Of a union, the problems of the branch that was most likely meant. */
@@ -79,7 +85,8 @@ function isAtRunTime(issue: Issue, path: InputPath, { holes }: StepInputs): bool
   );
 }
 
-function startsWith(path: InputPath, start: InputPath): boolean {
+/** Whether a path is that of a value, or of one inside it. */
+export function startsWith(path: InputPath, start: InputPath): boolean {
   return start.every((part, index) => path[index] === part);
 }
 

@@ -7,7 +7,7 @@ import { toFailure } from '../failures.ts';
 import type { StepContext } from '../step-context.ts';
 import { customContext } from './custom-context.ts';
 import { declarationStack, type CustomStep } from './custom-step.ts';
-import { describeValue, notJson, schemaProblems } from './schema-problems.ts';
+import { describeValue, notJson, schemaProblems } from '../schema-problems.ts';
 import type { StepSource } from './step-source.ts';
 import { withStrayErrors } from './stray-errors.ts';
 

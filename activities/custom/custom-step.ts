@@ -6,7 +6,7 @@ import type { JsonValue } from '../../plan/json.ts';
 import type { StepEffect, StepRole } from '../../plan/plan.ts';
 import { catalog } from '../catalog.ts';
 import type { StepContext } from './custom-context.ts';
-import { describeValue, schemaProblems } from './schema-problems.ts';
+import { describeValue, schemaProblems } from '../schema-problems.ts';
 
 /** What `run` returns; an optional output may be left out. */
 type Outputs<O extends OutputShape> = z.output<z.ZodObject<O>>;

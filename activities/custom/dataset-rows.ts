@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { DatasetRow, DatasetShape } from '../../data/dataset.ts';
 import { Failure } from '../../plan/failures.ts';
 import type { Rows } from './custom-context.ts';
-import { describeValue, schemaProblems } from './schema-problems.ts';
+import { describeValue, schemaProblems } from '../schema-problems.ts';
 
 const GROUP_ROWS = 1024;
 

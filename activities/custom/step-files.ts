@@ -5,7 +5,7 @@ import { quote } from '../../language/located.ts';
 import { catalog, type AnyStep } from '../catalog.ts';
 import { asStep } from './custom-run.ts';
 import { DeclarationError, declarationStack, type CustomStep } from './custom-step.ts';
-import { describeValue } from './schema-problems.ts';
+import { describeValue } from '../schema-problems.ts';
 import { StepFileError } from './step-file-error.ts';
 import { StepSource, type StepFile } from './step-source.ts';
 

@@ -196,41 +196,41 @@ describe('inputs that do not go together', () => {
     [
       downloadDataset,
       { source, prompt: 'q' },
-      'with.completion: prompt names the column of the prompts, but nothing that of the completions: add ' +
+      "'completion' is missing; prompt names the column of the prompts, but nothing that of the completions: add " +
         'completion',
     ],
     [
       downloadDataset,
       { source, completion: 'a' },
-      'with.prompt: completion names the column of the completions, but nothing that of the prompts: add ' +
+      "'prompt' is missing; completion names the column of the completions, but nothing that of the prompts: add " +
         'prompt',
     ],
     [
       downloadDataset,
       { source, text: 't', prompt: 'q', completion: 'a' },
-      'with.prompt: a row is a text, or a prompt with its completion: leave text or prompt out',
+      "'prompt' is 'q', a string; a row is a text, or a prompt with its completion: leave text or prompt out",
     ],
     [
       downloadDataset,
       { source, text: 't', messages: 'm' },
-      'with.messages: a row is messages, or a text, or a prompt with its completion: leave messages or the ' +
+      "'messages' is 'm', a string; a row is messages, or a text, or a prompt with its completion: leave messages or the " +
         'others out',
     ],
     [
       downloadDataset,
       { source, messages: 'm', label: 'l' },
-      'with.label: label is of texts to classify: leave it out beside prompt or messages',
+      "'label' is 'l', a string; label is of texts to classify: leave it out beside prompt or messages",
     ],
     [
       tokenize,
       { ...TOKENS, block_size: 8, max_length: 8 },
-      'with.max_length: max_length cuts rows, and block_size makes all of them as long: leave one of them ' +
+      "'max_length' is 8; max_length cuts rows, and block_size makes all of them as long: leave one of them " +
         'out',
     ],
     [
       tokenize,
       { ...TOKENS, chat_template: 'file:chat.jinja' },
-      'with.chat_template: expected the text of a template, not the name of a file, whose content could ' +
+      "'chat_template' is 'file:chat.jinja', a string; expected the text of a template, not the name of a file, whose content could " +
         'change unnoticed: write the template here, after chat_template: |, or put it as ' +
         'chat_template.jinja beside the tokenizer',
     ],

@@ -207,7 +207,7 @@ test('what a kind wants of an input is checked once the secret is in it', async 
   await start('bad', { how: 'count', code: '${{ secrets.TOKEN }}' });
   expect((await ended('bad')).steps['step']?.error).toEqual({
     type: 'InvalidInput',
-    message: 'with.code: expected letters and digits',
+    message: "'code' is a secret; expected letters and digits",
   });
   expect(await traces('bad')).toEqual([]);
 });

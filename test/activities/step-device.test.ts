@@ -57,7 +57,7 @@ test('a device that is named stays, whatever has registered', async () => {
 test('inputs that do not go with what auto becomes are refused', async () => {
   const given = { ...AUTO, args: { bf16: true } };
   await expect(resolved(given)).rejects.toThrow(
-    'with.args.bf16: a CPU computes in float32 here, where half precision is no faster: remove it, or set device to a GPU',
+    "'args.bf16' is true; a CPU computes in float32 here, where half precision is no faster: remove it, or set device to a GPU",
   );
   await register('a', ['cpu', 'cuda']);
   expect(await resolved(given)).toBe('cuda');

@@ -1,17 +1,29 @@
 import type { z } from 'zod';
-import { inputProblems } from '../../language/input-problems.ts';
-import { describeFound, quote } from '../../language/located.ts';
-import { describeSchemas, keysOf, schemasAt, valueSchema } from '../../language/schema.ts';
-import { suggestion } from '../../language/suggestion.ts';
-import { inputName } from '../../language/wiring.ts';
-import type { JsonValue } from '../../plan/json.ts';
+import { inputProblems, startsWith } from '../language/input-problems.ts';
+import { describeFound, quote } from '../language/located.ts';
+import { describeSchemas, keysOf, schemasAt, valueSchema } from '../language/schema.ts';
+import type { Hole, InputPath } from '../language/step-inputs.ts';
+import { suggestion } from '../language/suggestion.ts';
+import { inputName } from '../language/wiring.ts';
+import type { JsonValue } from '../plan/json.ts';
+
+export interface Unsaid {
+  /** Where values are not known: nothing is said of what is there. */
+  readonly unknown?: readonly InputPath[];
+  /** Where secrets are: what is there is not shown. */
+  readonly secret?: readonly InputPath[];
+}
 
 /** What of an object does not fit a schema, as the checks of a pipeline say it: found, expected, remedy. */
-export function schemaProblems(schema: z.ZodObject, value: object): readonly string[] {
+export function schemaProblems(
+  schema: z.ZodType,
+  value: object,
+  { unknown = [], secret = [] }: Unsaid = {},
+): readonly string[] {
   const shape = valueSchema(schema, 'input');
-  return inputProblems(schema, { value, holes: [] }).map((problem) => {
+  return inputProblems(schema, { value, holes: unknown.map(holeAt) }).map((problem) => {
     const { path } = problem;
-    const name = quote(inputName(path));
+    const name = quote(path.length === 0 ? 'with' : inputName(path));
     const expected = schemasAt(shape, path);
     switch (problem.kind) {
       case 'unknown': {
@@ -19,14 +31,21 @@ export function schemaProblems(schema: z.ZodObject, value: object): readonly str
         const known = expected.flatMap((at) => keysOf(at) ?? []);
         return `unknown key ${quote(problem.key)}${owner}; ${suggestion(problem.key, known)}`;
       }
-      case 'missing':
-        return `${name} is missing; expected ${expected[0]?.example ?? describeSchemas(expected)}`;
+      case 'missing': {
+        const wanted = expected[0]?.example ?? describeSchemas(expected);
+        return `${name} is missing; ${problem.message ?? `expected ${wanted}`}`;
+      }
       case 'invalid': {
         const wanted = problem.message ?? `expected ${describeSchemas(expected)}`;
-        return `${name} is ${describeValue(problem.found)}; ${wanted}`;
+        const isSecret = secret.some((at) => startsWith(at, path) || startsWith(path, at));
+        return `${name} is ${isSecret ? 'a secret' : describeValue(problem.found)}; ${wanted}`;
       }
     }
   });
+}
+
+function holeAt(path: InputPath): Hole {
+  return { path, range: { start: 0, end: 0 }, text: '', schemas: [] };
 }
 
 /** Any value of JavaScript, as messages name what was found. */
