@@ -25,6 +25,8 @@ export function schemaProblems(schema: z.ZodObject, value: object): readonly str
         const wanted = problem.message ?? `expected ${describeSchemas(expected)}`;
         return `${name} is ${describeValue(problem.found)}; ${wanted}`;
       }
+      case 'threw':
+        throw problem.cause;
     }
   });
 }

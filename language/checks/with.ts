@@ -95,7 +95,11 @@ function reportProblem(
     case 'unknown': {
       const known = schemasAt(schema, path).flatMap((at) => keysOf(at) ?? []);
       const owner = path.length === 0 ? kindName(signature) : quote(inputName(path));
-      const message = `unknown input ${quote(problem.key)} of ${owner}; ${suggestion(problem.key, known)}`;
+      const expected =
+        known.length === 0
+          ? ', which takes no inputs; remove it'
+          : `; ${suggestion(problem.key, known)}`;
+      const message = `unknown input ${quote(problem.key)} of ${owner}${expected}`;
       reporter.error('unknown-key', keyRangeAt(located, [...path, problem.key]), message);
       return;
     }
@@ -107,6 +111,11 @@ function reportProblem(
       const at = locatedAt(located, path);
       const message = invalidMessage(problem, at, schemasAt(schema, path), step, context);
       reporter.error('with', at.range, message);
+      return;
+    }
+    case 'threw': {
+      const message = `the schema of ${kindName(signature)} threw on the inputs of step ${quote(step.id)}: ${problem.reason}; change the kind's 'with', so that it says what is wrong`;
+      reporter.error('with', step.withRange, message);
     }
   }
 }
