@@ -40,6 +40,8 @@ export function schemaProblems(
         const isSecret = secret.some((at) => startsWith(at, path) || startsWith(path, at));
         return `${name} is ${isSecret ? 'a secret' : describeValue(problem.found)}; ${wanted}`;
       }
+      case 'threw':
+        throw problem.cause;
     }
   });
 }

@@ -111,7 +111,7 @@ function sarifLog(diagnostics: readonly Diagnostic[], problems: readonly string[
               executionSuccessful: false,
               toolExecutionNotifications: problems.map((text) => ({
                 level: 'error',
-                message: { text },
+                message: { text: sarifMessage(text) },
               })),
             },
           ],
@@ -121,7 +121,7 @@ function sarifLog(diagnostics: readonly Diagnostic[], problems: readonly string[
           ruleId: diagnostic.rule,
           ruleIndex: RULE_NAMES.indexOf(diagnostic.rule),
           level: diagnostic.severity === 'error' ? 'error' : 'note',
-          message: { text: diagnostic.message },
+          message: { text: sarifMessage(diagnostic.message) },
           locations: [
             {
               physicalLocation: {
@@ -138,6 +138,14 @@ function sarifLog(diagnostics: readonly Diagnostic[], problems: readonly string[
       },
     ],
   };
+}
+
+/**
+ * Text as a plain text message: no placeholder in it, and no embedded link. Source: SARIF 2.1.0, 3.11.5 and
+ * 3.11.6; the backslashes outside of links are those of 2.2, and end the link for readers of 2.1.0 too.
+ */
+function sarifMessage(text: string): string {
+  return text.replaceAll(/[{}]/g, '$&$&').replaceAll(/\[([^[\]]*)\](?=\()/g, '\\[$1\\]');
 }
 
 function uriOf(file: string): string {

@@ -14,6 +14,7 @@ import { checkUnusedParams } from './checks/unused-param.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
 import { DEFAULT_MAX_PARALLEL, DEFAULT_RUNS_ON } from './defaults.ts';
+import { Dependents } from './dependents.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { checkKnownCondition } from './known-values.ts';
 import type { Located } from './located.ts';
@@ -118,17 +119,19 @@ function analyseSource(
   if (root === undefined) return { reporter, graph };
   const templates = new TemplateReader(reporter);
   const pipeline = readPipeline(root, { params, isSubmission, catalog }, templates, reporter);
-  const contexts = contextSchema({ pipeline, templates, reporter });
-  const context = { pipeline, contexts, templates, reporter };
-  for (const step of pipeline.steps.values()) {
-    graph.set(step.id, new Map(step.needs.map(({ id, range }) => [id, () => range])));
-    checkNeeds(step.needs, pipeline, reporter);
-    const inner = stepContext(step, context);
+  const dependents = new Dependents(graph);
+  const contexts = contextSchema({ pipeline, dependents, templates, reporter });
+  const context = { pipeline, dependents, contexts, templates, reporter };
+  const read = [...pipeline.steps.values()].map((step) => {
     const evaluated = evaluatedExpressions(step, context);
     const decisive = decisiveExpressions(step, context);
-    const expressions = [...evaluated, ...decisive];
-    checkRepeatedNeeds(step, expressions, reporter);
-    for (const located of expressions) addNeeds(located, pipeline, graph.get(step.id));
+    graph.set(step.id, needsOf(step, [...evaluated, ...decisive], pipeline));
+    return { step, evaluated, decisive };
+  });
+  for (const { step, evaluated, decisive } of read) {
+    checkNeeds(step.needs, pipeline, reporter);
+    checkRepeatedNeeds(step, [...evaluated, ...decisive], reporter);
+    const inner = stepContext(step, context);
     for (const located of evaluated) checkReferences(located, pipeline, inner.contexts, reporter);
     for (const located of decisive) checkReferences(located, pipeline, contexts, reporter);
     for (const located of evaluated) checkStatusFunctions(located, reporter);
@@ -219,18 +222,22 @@ function readExpressions(
   return found;
 }
 
-function addNeeds(
-  { expression, rangeOf }: LocatedExpression,
+function needsOf(
+  { needs: written }: Step,
+  expressions: readonly LocatedExpression[],
   { steps }: Pipeline,
-  needs: Map<StepId, () => Range> | undefined,
-): void {
-  for (const reference of expression.references) {
-    const [first] = reference.path;
-    if (reference.context !== 'steps' || first?.kind !== 'name') continue;
-    if (steps.has(first.name) && needs?.has(first.name) === false) {
-      needs.set(first.name, () => rangeOf(reference));
+): Map<StepId, () => Range> {
+  const needs = new Map(written.map(({ id, range }) => [id, () => range]));
+  for (const { expression, rangeOf } of expressions) {
+    for (const reference of expression.references) {
+      const [first] = reference.path;
+      if (reference.context !== 'steps' || first?.kind !== 'name') continue;
+      if (steps.has(first.name) && !needs.has(first.name)) {
+        needs.set(first.name, () => rangeOf(reference));
+      }
     }
   }
+  return needs;
 }
 
 function planOf(pipeline: Pipeline, graph: Graph): Plan {

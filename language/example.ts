@@ -1,11 +1,11 @@
 import type { JsonValue } from '../plan/json.ts';
 import { inputProblems } from './input-problems.ts';
 import { plainText } from './located.ts';
-import type { Pipeline, Step } from './pipeline.ts';
+import type { Step } from './pipeline.ts';
 import { type ValueSchema, valueSchema } from './schema.ts';
 import type { StepSignature } from './step-declaration.ts';
 import type { InputPath } from './step-inputs.ts';
-import { wiresFor } from './wiring.ts';
+import { type Wiring, wiresFor } from './wiring.ts';
 
 /** The least that fills an input: YAML in one line, and a value of that kind. */
 interface Example {
@@ -15,7 +15,7 @@ interface Example {
 
 interface Place {
   readonly step: Step;
-  readonly pipeline: Pipeline;
+  readonly wiring: Wiring;
 }
 
 /** `model: "${{ steps.base.outputs.model }}"` */
@@ -75,9 +75,9 @@ const DIGEST = `sha256:${'0'.repeat(64)}`;
 function exampleWire(
   key: string,
   artifact: NonNullable<ValueSchema['artifact']>,
-  { step, pipeline }: Place,
+  { step, wiring }: Place,
 ): Example {
-  const [wire] = wiresFor(key, artifact, step, pipeline);
+  const [wire] = wiresFor(key, artifact, step, wiring);
   const output = artifact[0] === 'model' ? 'model' : 'dataset';
   return { yaml: `"\${{ ${wire ?? `steps.ID.outputs.${output}`} }}"`, value: DIGEST };
 }

@@ -16,6 +16,13 @@ export type InputProblem =
       readonly found: unknown;
       /** What the schema's author says of it. */
       readonly message?: string;
+    }
+  /** Code of the kind's author, such as a refinement, failed. */
+  | {
+      readonly kind: 'threw';
+      readonly path: InputPath;
+      readonly reason: string;
+      readonly cause: unknown;
     };
 
 type Issue = z.core.$ZodIssue;
@@ -25,21 +32,21 @@ const UNWORDED = '\0';
 
 /** Parses inputs; whatever concerns a value that is known at run time only is left out. */
 export function inputProblems(schema: z.ZodType, inputs: StepInputs): readonly InputProblem[] {
-  return parse(schema, inputs).flatMap((issue) => problemsOf(issue, [], inputs));
+  try {
+    return issuesOf(schema, inputs).flatMap((issue) => problemsOf(issue, [], inputs));
+  } catch (error) {
+    // A preprocessing function may not expect a RunTimeValue; without one it is the kind's mistake.
+    if (inputs.holes.length > 0) return [];
+    return [{ kind: 'threw', path: [], reason: String(error), cause: error }];
+  }
 }
 
 /** The error that zod makes for a person is an Error, whose making takes longer than the parsing. */
 const safeParse = z.core._safeParse(z.core.$ZodError);
 
-function parse(schema: z.ZodType, { value, holes }: StepInputs): readonly Issue[] {
-  try {
-    const parsed = safeParse(schema, value, { error: () => UNWORDED, jitless: true });
-    return parsed.success ? [] : parsed.error.issues;
-  } catch (error) {
-    // A preprocessing function may not expect a RunTimeValue; without one it is the kind's mistake.
-    if (holes.length > 0) return [];
-    throw error;
-  }
+function issuesOf(schema: z.ZodType, { value }: StepInputs): readonly Issue[] {
+  const parsed = safeParse(schema, value, { error: () => UNWORDED, jitless: true });
+  return parsed.success ? [] : parsed.error.issues;
 }
 
 function problemsOf(issue: Issue, base: InputPath, inputs: StepInputs): readonly InputProblem[] {

@@ -3,6 +3,7 @@ import type { Node, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { reportDuplicateKey } from './checks/duplicate-key.ts';
 import type { JsonValue } from '../plan/json.ts';
 import { MAX_DEPTH } from '../plan/json-depth.ts';
+import { keyName } from './key-name.ts';
 import type { Located, LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import { quote, toJson } from './located.ts';
 import { isMergeKey, mergeSources, withMerged } from './merge-keys.ts';
@@ -101,7 +102,10 @@ class Locator {
     const anchor = 'anchor' in node ? node.anchor : undefined;
     if (anchor !== undefined) this.#anchors.set(anchor, 'open');
     const located = this.#locateValue(node);
-    if (anchor !== undefined) this.#anchors.set(anchor, located);
+    // One inside with the same name comes later, and counts.
+    if (anchor !== undefined && this.#anchors.get(anchor) === 'open') {
+      this.#anchors.set(anchor, located);
+    }
     return located;
   }
 
@@ -210,7 +214,8 @@ class Locator {
           ? "'__proto__' cannot be a key; choose another name"
           : undefined;
     if (problem === undefined && isScalar(key)) {
-      return typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));
+      if (key.anchor !== undefined) this.#locate(key, range);
+      return keyName(key);
     }
     this.#reporter.error('yaml', range, problem ?? '');
     return undefined;

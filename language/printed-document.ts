@@ -1,7 +1,6 @@
 import {
   type CollectionTag,
   type Document,
-  isAlias,
   isCollection,
   isMap,
   isNode,
@@ -17,6 +16,7 @@ import {
   YAMLMap,
   YAMLSeq,
 } from 'yaml';
+import { keyName } from './key-name.ts';
 import { isMergeKey } from './merge-keys.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 
@@ -32,7 +32,7 @@ export interface Place {
 
 /**
  * A file that is about to be filled in: its comments, its order and how its values are written stay;
- * what an alias of a map or a list stands for is written out, for each place gets its own defaults.
+ * what an alias stands for is written out, for each place gets its own defaults.
  */
 export class PrintedDocument {
   readonly #document: Document.Parsed;
@@ -116,29 +116,19 @@ export class PrintedDocument {
     }
   }
 
+  /** Before anything moves: what an alias means depends on what stands before it. */
   #writeOutAliases(): void {
-    const document = this.#document;
-    const kept = new Set<string>();
-    visit(document, {
-      Alias: (_, alias) => {
-        const target = alias.resolve(document);
-        if (!isCollection(target)) {
-          kept.add(alias.source);
-          return undefined;
-        }
-        const copy = target.clone() as Collection;
-        visit(copy, (_key, node) => {
-          if (isNode(node) && !isAlias(node)) delete node.anchor;
-        });
-        Object.assign(copy, { comment: alias.comment, commentBefore: alias.commentBefore });
-        return copy;
+    const anchors = new Map<string, Node>();
+    visit(this.#document, {
+      Alias: (_, { source, comment, commentBefore, spaceBefore }) => {
+        const target = anchors.get(source);
+        if (target === undefined) throw new Error(`internal: '*${source}' names nothing`);
+        return Object.assign(target.clone() as Node, { comment, commentBefore, spaceBefore });
       },
-    });
-    visit(document, {
-      Node: (_, node) => {
-        if (!isAlias(node) && node.anchor !== undefined && !kept.has(node.anchor)) {
-          delete node.anchor;
-        }
+      Value: (_, node) => {
+        if (node.anchor === undefined) return;
+        anchors.set(node.anchor, node);
+        delete node.anchor;
       },
     });
   }
@@ -176,13 +166,9 @@ export class PrintedDocument {
   }
 }
 
-/** The entry of a key as the compiler names it: `true` is text where it is a key. */
+/** The entry of a key as the compiler names it. */
 export function pairOf({ items }: YAMLMap, name: string): Pair | undefined {
-  return items.find(
-    ({ key }) =>
-      isScalar(key) &&
-      (typeof key.value === 'string' ? key.value : (key.source ?? String(key.value))) === name,
-  );
+  return items.find(({ key }) => nameOf(key) === name);
 }
 
 /** Keys of a map that still reads well on one line. */
@@ -282,6 +268,6 @@ function commentsOf({ key, value }: YAMLMap['items'][number]): readonly string[]
   );
 }
 
-function nameOf(key: unknown): string {
-  return String(isScalar(key) ? key.value : key);
+function nameOf(key: unknown): string | undefined {
+  return isScalar(key) ? keyName(key) : undefined;
 }

@@ -10,6 +10,9 @@ export type PipelineText = Uint8Array | string | JsonObject;
 /** Whoever reads a file needs to read no more of it than one byte above. */
 export const MAX_SOURCE_BYTES = 1024 * 1024;
 
+/** The name of a text that has no file: it came through a pipe. */
+export const STDIN_NAME = '<stdin>';
+
 /**
  * The text that a submission stands for, and a reporter for what is found in it. An object is
  * written as YAML first, so that every diagnostic has a place. Rule `source`.

@@ -16,6 +16,8 @@ export interface Before {
   readonly canBeCancelled?: boolean;
   /** The `if` is taken as `always() && (...)`. */
   readonly isAlways?: boolean;
+  /** `always()` is taken to be false too, which it never is. */
+  readonly canAlwaysBeFalse?: boolean;
   /** Needs that no run starts: `skipped` is all they can be. */
   readonly skipped: ReadonlySet<StepId>;
 }
@@ -61,25 +63,23 @@ interface Status {
   readonly success: boolean;
   readonly failure: boolean;
   readonly cancelled: boolean;
+  readonly always: boolean;
 }
 
 /** A failed step before this one rules success out; a failure elsewhere in the run does so too. */
-function statusesOf({ canSucceed, canFail, canBeCancelled }: Before): readonly Status[] {
-  const found = [{ success: false, failure: false, cancelled: false }];
-  if (canSucceed) found.push({ success: true, failure: false, cancelled: false });
-  if (canFail) found.push({ success: false, failure: true, cancelled: false });
-  return canBeCancelled === true
-    ? [...found, ...found.map((each) => ({ ...each, cancelled: true }))]
-    : found;
+function statusesOf(before: Before): readonly Status[] {
+  const { canSucceed, canFail, canBeCancelled, canAlwaysBeFalse } = before;
+  const neither = { success: false, failure: false, cancelled: false, always: true };
+  const found = [neither];
+  if (canSucceed) found.push({ ...neither, success: true });
+  if (canFail) found.push({ ...neither, failure: true });
+  if (canBeCancelled === true) found.push(...found.map((each) => ({ ...each, cancelled: true })));
+  if (canAlwaysBeFalse === true) found.push(...found.map((each) => ({ ...each, always: false })));
+  return found;
 }
 
-function functionsOf({ success, failure, cancelled }: Status): KnownReads {
-  return new Map(
-    Object.entries({ success, failure, cancelled, always: true }).map(([name, value]) => [
-      `${name}()`,
-      value,
-    ]),
-  );
+function functionsOf(status: Status): KnownReads {
+  return new Map(Object.entries(status).map(([name, value]) => [`${name}()`, value]));
 }
 
 type Choices = ReadonlyMap<string, readonly JsonValue[]>;

@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { MatrixEntry } from '../plan/matrix.ts';
 import { checkStandsInText } from './checks/expression.ts';
 import { ANYTHING, referenceType } from './context-schema.ts';
+import type { Dependents } from './dependents.ts';
 import { knownText, knownValue } from './known-values.ts';
 import type { Located, LocatedScalar } from './located.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -36,6 +37,7 @@ export interface StepInputs {
 
 export interface InputContext {
   readonly pipeline: Pipeline;
+  readonly dependents: Dependents;
   readonly contexts: ValueSchema;
   readonly templates: TemplateReader;
   readonly reporter: Reporter;

@@ -41,8 +41,9 @@ export function suggestion(name: string, candidates: readonly string[]): string 
   return near === undefined ? `expected ${oneOf(candidates)}` : `did you mean ${quote(near)}?`;
 }
 
-/** `a`, or `one of a, b, c`; a long list is cut. */
+/** `none`, `a`, or `one of a, b, c`; a long list is cut. */
 export function oneOf(names: readonly string[]): string {
+  if (names.length === 0) return 'none';
   if (names.length === 1) return names.join('');
   const shown = names.slice(0, MAX_LISTED).join(', ');
   return `one of ${shown}${names.length > MAX_LISTED ? `, ... (${names.length} in all)` : ''}`;

@@ -1,8 +1,8 @@
-import type { InputPath } from './step-inputs.ts';
 import { type Catalog, kindName } from './catalog.ts';
 import type { Pipeline, Step } from './pipeline.ts';
 import { type ValueSchema, valueSchema } from './schema.ts';
 import { ARTIFACT_TYPES, type ArtifactType, type StepSignature } from './step-declaration.ts';
+import type { InputContext, InputPath } from './step-inputs.ts';
 
 /** `args.learning_rate`, `metrics[0]`: an input as messages name it. */
 export function inputName(path: InputPath): string {
@@ -20,18 +20,25 @@ export function isArtifactType(kind: string): kind is ArtifactType {
 /** Steps looked at for one input: 5,000 inputs among 5,000 steps must stay quick. */
 const MAX_LOOKED_AT = 200;
 
+/** The steps that an input may be wired to. */
+export type Wiring = Pick<InputContext, 'pipeline' | 'dependents'>;
+
 /**
  * What fills an input of these artifact types: outputs of other steps, as `steps.ID.outputs.NAME`.
  * First those whose step shares a word with the input (`train_tokens` for `train_dataset`), then
- * the nearest before this one; steps after it only when none before it has one.
+ * the nearest before this one; steps after it only when none before it has one. Those that wait for
+ * this step are left out: the steps would wait for one another.
  */
 export function wiresFor(
   input: string,
   types: readonly ArtifactType[],
   { id, idRange }: Step,
-  { steps }: Pipeline,
+  { pipeline: { steps }, dependents }: Wiring,
 ): readonly string[] {
-  const makers = makersOf(types, steps).filter((maker) => maker.id !== id);
+  const all = makersOf(types, steps);
+  if (all.length === 0) return [];
+  const waiting = dependents.of(id);
+  const makers = all.filter((maker) => !waiting.has(maker.id));
   const first = makers.findIndex(({ start }) => start > idRange.start);
   const own = first < 0 ? makers.length : first;
   const before = makers.slice(Math.max(0, own - MAX_LOOKED_AT), own).toReversed();

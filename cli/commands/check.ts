@@ -1,7 +1,7 @@
 import type { StepFile } from '../../activities/custom/step-source.ts';
 import type { Catalog } from '../../language/catalog.ts';
 import { check as checkPipeline } from '../../language/compile.ts';
-import { UnreadableFile } from '../command-error.ts';
+import { CommandError, UnreadableFile } from '../command-error.ts';
 import { type CheckedFile, printChecked } from '../diagnostic-formats.ts';
 import type { Format } from '../formats.ts';
 import { paramsOf, readPipelineFile } from './pipeline-file.ts';
@@ -19,6 +19,9 @@ export async function check(
   files: readonly string[],
   { param, json, steps, ...options }: CheckFlags,
 ): Promise<number> {
+  if (files.filter((file) => file === '-').length > 1) {
+    throw new CommandError("'-' is given twice, and standard input is read once; give it once");
+  }
   const catalog = await catalogOf(steps);
   const checked: CheckedFile[] = [];
   for (const file of files) checked.push(await checkFile(file, catalog, param));

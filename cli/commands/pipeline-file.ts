@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { basename } from 'node:path';
 import type { JsonObject } from '../../plan/json.ts';
 import { readParamTexts } from '../../language/param-texts.ts';
-import { MAX_SOURCE_BYTES } from '../../language/source.ts';
+import { MAX_SOURCE_BYTES, STDIN_NAME } from '../../language/source.ts';
 import { CommandError, UnreadableFile } from '../command-error.ts';
 import { userPath } from '../user-path.ts';
 
@@ -20,7 +20,7 @@ export async function readPipelineFile(file: string): Promise<PipelineFile> {
   try {
     const isStdin = file === '-';
     const source = await readStart(isStdin ? '' : userPath(file), isStdin ? { fd: 0 } : {});
-    return { source, sourceName: isStdin ? '<stdin>' : file };
+    return { source, sourceName: isStdin ? STDIN_NAME : file };
   } catch (error) {
     const reason = error instanceof Error && 'code' in error ? error.code : undefined;
     throw new UnreadableFile(`cannot read '${file}': ${explain(reason)}`, { cause: error });

@@ -52,5 +52,8 @@ function reasonOf(
   if (isPossible({ canBeCancelled: true })) {
     return ': after a cancellation no step starts, so cancelled() is never true; remove it';
   }
+  if (isPossible({ canAlwaysBeFalse: true })) {
+    return ': always() is true whatever became of the needs, and this asks that it is false; remove that, or write if: false to switch the step off';
+  }
   return ': its parts rule one another out; remove one of them';
 }

@@ -3,9 +3,10 @@ import { keysOfPart, PARAM } from '../grammar.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { ParamDeclaration, ParamType } from '../params.ts';
-import { isOfType, PARAM_TYPES, paramProblem } from '../params.ts';
+import { isOfType, PARAM_TYPES, paramProblem, paramSchema } from '../params.ts';
 import { patternProblem } from '../pattern.ts';
 import type { Reporter } from '../reporter.ts';
+import { describeSchema } from '../schema.ts';
 import { suggestion } from '../suggestion.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readText } from './value-type.ts';
@@ -51,7 +52,32 @@ function readLongForm(
     ...bounds,
     ...(description !== undefined && { description }),
   };
+  if (!isSatisfiable(declaration, map, reporter)) return undefined;
   return { ...declaration, ...readDefault(declaration, map, reporter) };
+}
+
+/** Whether some value fits the bounds, and one of the enum the rest. */
+function isSatisfiable(
+  declaration: ParamDeclaration,
+  { entries }: LocatedMap,
+  reporter: Reporter,
+): boolean {
+  const { minimum = -Infinity, maximum = Infinity, enum: values } = declaration;
+  const highest = entries.get('maximum');
+  if (highest !== undefined && minimum > maximum) {
+    const message = `'maximum' is ${maximum}, below 'minimum', ${minimum}, so that no value fits; change one of them`;
+    reporter.error('param', valueRange(highest), message);
+    return false;
+  }
+  const listed = entries.get('enum');
+  if (listed === undefined || values === undefined) return true;
+  if (values.some((value) => paramProblem(declaration, value) === undefined)) return true;
+  const { enum: _, ...rest } = declaration;
+  const expected = describeSchema(paramSchema(rest));
+  const limits = ['minimum', 'maximum', 'pattern'].filter((key) => entries.has(key)).map(quote);
+  const message = `no value of 'enum' fits: expected ${expected}; change 'enum' or ${limits.join(' and ')}`;
+  reporter.error('param', valueRange(listed), message);
+  return false;
 }
 
 function readType(

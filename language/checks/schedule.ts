@@ -3,6 +3,7 @@ import { keysOfPart, ON, OVERLAPS, SCHEDULE } from '../grammar.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
+import { STDIN_NAME } from '../source.ts';
 import { suggestion } from '../suggestion.ts';
 import { isTimezone, nearestTimezone } from '../timezones.ts';
 import { parseDuration } from './duration.ts';
@@ -47,15 +48,18 @@ function checkSchedule(item: Located, pipelineName: string, reporter: Reporter):
   const timezone = readTimezone(item, reporter);
   const overlap = readOverlap(item, reporter);
   if (cron === undefined) return;
+  const isStdin = reporter.source.file === STDIN_NAME;
+  const file = isStdin ? 'FILE' : shellWord(reporter.source.file);
   const flags = [
     `--schedule-id ${pipelineName}`,
     `--cron '${cron}'`,
     ...(timezone === undefined ? [] : [`--time-zone ${timezone}`]),
     ...(overlap === undefined ? [] : [`--overlap-policy ${overlap}`]),
     `--workflow-id ${pipelineName} --type ${PIPELINE_WORKFLOW} --task-queue ${CONTROL_QUEUE}`,
-    `--input-file ${shellWord(reporter.source.file)} --input-meta encoding=binary/plain`,
+    `--input-file ${file} --input-meta encoding=binary/plain`,
   ];
-  const message = `a submission runs once; the schedule is created with: temporal schedule create ${flags.join(' ')}`;
+  const saved = isStdin ? 'save this text as FILE; ' : '';
+  const message = `a submission runs once; ${saved}the schedule is created with: temporal schedule create ${flags.join(' ')}`;
   const cronEntry = item.entries.get('cron');
   reporter.hint('schedule', cronEntry === undefined ? item.range : valueRange(cronEntry), message);
 }

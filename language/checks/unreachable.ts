@@ -1,4 +1,5 @@
 import type { StepId } from '../../plan/plan.ts';
+import { directDependents } from '../dependents.ts';
 import { quote } from '../located.ts';
 import type { Pipeline, Step } from '../pipeline.ts';
 import type { Reporter } from '../reporter.ts';
@@ -39,12 +40,10 @@ export function checkUnreachable(
 
 /** Each step after those it needs; what waits for itself, and what needs that, is left out. */
 function inOrder(graph: NeedGraph, steps: Pipeline['steps']): readonly Step[] {
+  const dependents = directDependents(graph);
   const waiting = new Map<StepId, number>();
-  const dependents = new Map([...graph.keys()].map((id) => [id, [] as StepId[]]));
   for (const [id, needs] of graph) {
-    const known = [...needs.keys()].filter((need) => graph.has(need));
-    waiting.set(id, known.length);
-    for (const need of known) dependents.get(need)?.push(id);
+    waiting.set(id, [...needs.keys()].filter((need) => graph.has(need)).length);
   }
   const ready = [...waiting].filter(([, count]) => count === 0).map(([id]) => id);
   for (let next = 0; next < ready.length; next += 1) {

@@ -1,7 +1,6 @@
 import type { Catalog } from '../catalog.ts';
 import { quote } from '../located.ts';
-import type { Pipeline, Step } from '../pipeline.ts';
-import type { Reporter } from '../reporter.ts';
+import type { Step } from '../pipeline.ts';
 import {
   accepts,
   describeSchemas,
@@ -11,17 +10,23 @@ import {
   type ValueSchema,
 } from '../schema.ts';
 import type { ArtifactType } from '../step-declaration.ts';
-import type { Hole } from '../step-inputs.ts';
-import { inputName, isArtifactType, kindsThatMake, wireRemedy, wiresFor } from '../wiring.ts';
+import type { Hole, InputContext } from '../step-inputs.ts';
+import {
+  inputName,
+  isArtifactType,
+  kindsThatMake,
+  wireRemedy,
+  type Wiring,
+  wiresFor,
+} from '../wiring.ts';
 
 /** Rule `wire`: what an expression gives, by its declared type, is what the input takes. */
 export function checkWire(
   hole: Hole,
   step: Step,
   input: ValueSchema,
-  pipeline: Pipeline,
+  context: InputContext,
   catalog: Catalog,
-  reporter: Reporter,
 ): void {
   const expected = schemasAt(input, hole.path);
   if (expected.length === 0) return; // no such input: another rule says so
@@ -37,8 +42,8 @@ export function checkWire(
       : fits(found, wanted);
     if (isFit) continue;
     const message = `${name} gets ${quote(hole.text)}, ${describeSchemas(schemas)}; expected ${describeSchemas(expected)}`;
-    const remedy = remedyFor(hole, found, wanted, step, pipeline, catalog);
-    reporter.error('wire', hole.range, `${message}${remedy}`);
+    const remedy = remedyFor(hole, found, wanted, step, context, catalog);
+    context.reporter.error('wire', hole.range, `${message}${remedy}`);
   }
 }
 
@@ -56,13 +61,13 @@ function remedyFor(
   found: ReadonlySet<ValueKind>,
   wanted: ReadonlySet<ValueKind>,
   step: Step,
-  pipeline: Pipeline,
+  wiring: Wiring,
   catalog: Catalog,
 ): string {
   const wantedTypes = artifactTypes(wanted);
   if (wantedTypes.length === 0) return '';
   const foundTypes = artifactTypes(found);
-  const wires = wiresFor(inputName(path), wantedTypes, step, pipeline);
+  const wires = wiresFor(inputName(path), wantedTypes, step, wiring);
   if (wires.length > 0) return wireRemedy(wires);
   const converters = kindsThatMake(wantedTypes, foundTypes, catalog);
   const kinds = converters.length > 0 ? converters : kindsThatMake(wantedTypes, undefined, catalog);

@@ -23,7 +23,7 @@ import {
   type StepContext,
 } from '../step-inputs.ts';
 import { closest, suggestion } from '../suggestion.ts';
-import { inputName, kindsThatMake, wireRemedy, wiresFor } from '../wiring.ts';
+import { inputName, kindsThatMake, wireRemedy, type Wiring, wiresFor } from '../wiring.ts';
 import { checkResultPaths } from './reference.ts';
 import { reportNotBuilt } from './not-built.ts';
 import { checkCredential } from './secret.ts';
@@ -51,13 +51,13 @@ function checkEntry(
 ): void {
   const { with: map, withRange } = step;
   const schema = valueSchema(signature.with, 'input');
-  const { pipeline, reporter } = context;
+  const { reporter } = context;
   const inputs = resolveInputs(located, context);
-  for (const hole of inputs.holes) checkWire(hole, step, schema, pipeline, catalog, reporter);
+  for (const hole of inputs.holes) checkWire(hole, step, schema, context, catalog);
   checkResultPaths(inputs, schema, step, context);
   const problems = inputProblems(signature.with, inputs);
   if (map === undefined && problems.some(({ kind }) => kind === 'missing')) {
-    const snippet = `with: ${exampleInputs(signature, { step, pipeline })}`;
+    const snippet = `with: ${exampleInputs(signature, { step, wiring: context })}`;
     const message = `step ${quote(step.id)} has no 'with', and ${kindName(signature)} needs one; add ${snippet}`;
     reporter.error('missing-key', withRange, message);
     return;
@@ -95,7 +95,11 @@ function reportProblem(
     case 'unknown': {
       const known = schemasAt(schema, path).flatMap((at) => keysOf(at) ?? []);
       const owner = path.length === 0 ? kindName(signature) : quote(inputName(path));
-      const message = `unknown input ${quote(problem.key)} of ${owner}; ${suggestion(problem.key, known)}`;
+      const expected =
+        known.length === 0
+          ? ', which takes no inputs; remove it'
+          : `; ${suggestion(problem.key, known)}`;
+      const message = `unknown input ${quote(problem.key)} of ${owner}${expected}`;
       reporter.error('unknown-key', keyRangeAt(located, [...path, problem.key]), message);
       return;
     }
@@ -107,6 +111,11 @@ function reportProblem(
       const at = locatedAt(located, path);
       const message = invalidMessage(problem, at, schemasAt(schema, path), step, context);
       reporter.error('with', at.range, message);
+      return;
+    }
+    case 'threw': {
+      const message = `the schema of ${kindName(signature)} threw on the inputs of step ${quote(step.id)}: ${problem.reason}; change the kind's 'with', so that it says what is wrong`;
+      reporter.error('with', step.withRange, message);
     }
   }
 }
@@ -116,30 +125,31 @@ function reportMissing(
   step: Step,
   signature: StepSignature,
   located: Located,
-  { pipeline, reporter }: InputContext,
+  context: InputContext,
   catalog: Catalog,
 ): void {
   const key = String(path.at(-1) ?? '');
   const schemas = schemasAt(valueSchema(signature.with, 'input'), path);
-  const snippet = `${makersOf(schemas, step, pipeline, catalog)}${exampleOf(key, schemas[0] ?? {}, { step, pipeline })}`;
+  const example = exampleOf(key, schemas[0] ?? {}, { step, wiring: context });
+  const snippet = `${makersOf(schemas, step, context, catalog)}${example}`;
   const parent = path.slice(0, -1);
   const owner =
     parent.length === 0
       ? `step ${quote(step.id)} has no ${quote(key)}, which ${kindName(signature)} needs`
       : `${quote(inputName(parent))} has no ${quote(key)}`;
   const range = parent.length === 0 ? step.withRange : keyRangeAt(located, parent);
-  reporter.error('missing-key', range, `${owner}; add ${snippet}`);
+  context.reporter.error('missing-key', range, `${owner}; add ${snippet}`);
 }
 
 /** `a tokenize@1 step, and `: what to add first when no step of the file makes the input. */
 function makersOf(
   schemas: readonly ValueSchema[],
   step: Step,
-  pipeline: Pipeline,
+  wiring: Wiring,
   catalog: Catalog,
 ): string {
   const artifacts = schemas.flatMap(({ artifact }) => artifact ?? []);
-  if (artifacts.length === 0 || wiresFor('', artifacts, step, pipeline).length > 0) return '';
+  if (artifacts.length === 0 || wiresFor('', artifacts, step, wiring).length > 0) return '';
   const kinds = kindsThatMake(artifacts, undefined, catalog);
   return kinds.length === 0 ? '' : `a step of ${kinds.join(' or ')}, and `;
 }
@@ -149,7 +159,7 @@ function invalidMessage(
   located: Located,
   schemas: readonly ValueSchema[],
   step: Step,
-  { pipeline, templates }: InputContext,
+  { pipeline, dependents, templates }: InputContext,
 ): string {
   const { path, found, message } = problem;
   const artifacts = schemas.flatMap(({ artifact }) => artifact ?? []);
@@ -158,7 +168,8 @@ function invalidMessage(
   const head = `${quote(inputName(path))} is ${describeFound(found as JsonValue)}${origin}`;
   if (artifacts.length > 0) {
     const named = typeof found === 'string' ? pipeline.steps.get(found) : undefined;
-    const wires = wiresFor(inputName(path), artifacts, step, named ? only(named) : pipeline);
+    const steps = named === undefined ? pipeline : only(named);
+    const wires = wiresFor(inputName(path), artifacts, step, { pipeline: steps, dependents });
     const remedy = wireRemedy(wires);
     return `${head}; expected ${describeSchemas(schemas)} from a step${remedy}`;
   }
@@ -166,7 +177,7 @@ function invalidMessage(
   return `${head}; expected ${describeSchemas(schemas)}${remedyFor(found, schemas)}`;
 
   // A step's id written where its output belongs.
-  function only(named: Step): typeof pipeline {
+  function only(named: Step): Pipeline {
     return { ...pipeline, steps: new Map([[named.id, named]]) };
   }
 }

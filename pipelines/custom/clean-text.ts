@@ -1,4 +1,4 @@
-// A step kind of one's own: see custom-step.yaml for a pipeline that uses it.
+// A step kind of one's own: see clean-text.yaml for a pipeline that uses it.
 //
 // `npm run --silent retune -- kinds clean-text --steps pipelines/custom/clean-text.ts` shows it.
 import { artifact, defineStep, Failure, z } from 'retune/steps';

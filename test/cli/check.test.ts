@@ -99,6 +99,13 @@ test.each([
     '',
     "error: cannot read 'folder.yaml': it is a folder; name the YAML file in it\n",
   ],
+  [
+    'standard input, twice',
+    ['-', 'good.yaml', '-'],
+    2,
+    '',
+    "error: '-' is given twice, and standard input is read once; give it once\n",
+  ],
   ['no file', [], 2, '', "error: missing required argument 'file'\n"],
   ['an unknown option', ['good.yaml', '--strict'], 2, '', "error: unknown option '--strict'\n"],
 ])('%s', async (_, args, code, stdout, stderr) => {
@@ -134,20 +141,30 @@ test('a named pipe is read to its end', async () => {
   expect(result).toMatchObject({ code: 0, stdout: 'pipe.yaml: no errors\n' });
 });
 
+function checkedStdin(input: string): readonly string[] {
+  const program = ['setup/exec.mjs', 'cli/main.ts', 'check', '-'];
+  const { status, stdout } = spawnSync(process.execPath, program, { cwd: PROJECT_ROOT, input });
+  return [String(status), stdout.toString().split('\n')[0] ?? ''];
+}
+
 test('- is standard input', () => {
-  const checked = (input: string): string[] => {
-    const program = ['setup/exec.mjs', 'cli/main.ts', 'check', '-'];
-    const { status, stdout } = spawnSync(process.execPath, program, { cwd: PROJECT_ROOT, input });
-    return [String(status), stdout.toString().split('\n')[0] ?? ''];
-  };
-  expect(checked(GOOD)).toEqual(['0', '<stdin>: no errors']);
-  expect(checked(GOOD.replace('steps.data.', 'steps.date.'))).toEqual([
+  expect(checkedStdin(GOOD)).toEqual(['0', '<stdin>: no errors']);
+  expect(checkedStdin(GOOD.replace('steps.data.', 'steps.date.'))).toEqual([
     '1',
     "<stdin>:8:33: unknown step 'date'; did you mean 'data'? [reference]",
   ]);
-  expect(checked(`# ${'x'.repeat(2 ** 21)}`)[1]).toBe(
+  expect(checkedStdin(`# ${'x'.repeat(2 ** 21)}`)[1]).toBe(
     '<stdin>:1:1: the file has more than 1048576 bytes; split the pipeline [source]',
   );
+});
+
+test('a schedule from standard input: the command names a file to save it in', () => {
+  const data = "{ uses: download-dataset@1, with: { source: 'file:a.csv' } }";
+  const source = `name: good\nsteps: { data: ${data} }\non: { schedule: [{ cron: '@daily' }] }\n`;
+  expect(checkedStdin(source)).toEqual([
+    '0',
+    "<stdin>:3:26: hint: a submission runs once; save this text as FILE; the schedule is created with: temporal schedule create --schedule-id good --cron '@daily' --workflow-id good --type pipeline --task-queue retune --input-file FILE --input-meta encoding=binary/plain [schedule]",
+  ]);
 });
 
 test('YAML that is not YAML', async () => {
@@ -225,6 +242,22 @@ test('--format sarif: a log that code scanners read', async () => {
   });
   const none = await check('good.yaml', '--format', 'sarif');
   expect([none.code, (JSON.parse(none.stdout) as typeof log).runs[0].results]).toEqual([0, []]);
+});
+
+test('--format sarif: a message has neither placeholders nor links', async () => {
+  const source = `name: p
+params: { word: { default: b, pattern: '^[a](b|[c](d)){1,2}$' } }
+steps:
+  data: { uses: download-dataset@1, with: { source: 'file:\${{ params.word }}' } }
+  some: { uses: subset@1, with: { take: 5 } }
+`;
+  await writeFile(join(folder, 'braces.yaml'), source);
+  const { stdout } = await check('braces.yaml', '--format', 'sarif');
+  const log = JSON.parse(stdout) as { runs: [{ results: { message: { text: string } }[] }] };
+  expect(log.runs[0].results.map(({ message }) => message.text)).toEqual([
+    "'default' is 'b', a string; expected a string that matches ^\\[a\\](b|\\[c\\](d)){{1,2}}$",
+    "step 'some' has no 'dataset', which subset@1 needs; add dataset: \"${{{{ steps.data.outputs.dataset }}}}\"",
+  ]);
 });
 
 test('a format that there is not', async () => {

@@ -206,6 +206,10 @@ export const catalog: Catalog = [
       .refine(({ mode }) => mode !== undefined, { path: ['mode'] })
       .refine(({ mode, options }) => mode === undefined || options?.depth !== undefined, {
         path: ['options', 'depth'],
+      })
+      .refine(({ options }) => {
+        if (options?.depth === 13) throw new RangeError('there is no 13th level');
+        return true;
       }),
     outputs: {},
   }),

@@ -190,13 +190,13 @@ describe('as `check` says', () => {
     'missing-key': ['refinement.yaml'],
     name: ['case.yaml'],
     'not-built': [],
-    param: ['example.yaml'],
+    param: ['example.yaml', 'unsatisfiable.yaml'],
     'runs-on': [],
     schedule: ['example.yaml', 'timezones.yaml'],
     'unknown-key': [],
     uses: [],
     'value-type': [],
-    with: ['matrix.yaml'],
+    with: ['matrix.yaml', 'throwing-schema.yaml'],
   };
   test.each(Object.entries(COVERED))('what breaks the rule %s is refused', (rule, beyond) => {
     const files = yamlFilesOf(path.join(golden, rule));

@@ -316,7 +316,7 @@ steps:
     uses: subset@1
     with: # shared
       dataset: sha256:${'0'.repeat(64)}
-      take: *rows
+      take: 5
       skip: 0 # default
     retry: { max_attempts: 5, backoff: 2s, max_backoff: 5m } # default
     on_failure: fail # default

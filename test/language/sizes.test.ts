@@ -45,6 +45,12 @@ test.each<[string, (index: number) => string]>([
 
 test.each<[string, (index: number) => string, Rule, number]>([
   ['without inputs', () => '{ uses: train@1 }', 'missing-key', STEPS],
+  [
+    'without inputs, each before what it waits for,',
+    (index) => `{ uses: train@1, needs: [${index + 1 < STEPS ? `s${index + 1}` : ''}] }`,
+    'missing-key',
+    STEPS,
+  ],
   ['of unknown kinds', (index) => `{ uses: trai${index}@1 }`, 'uses', STEPS],
   [
     'that read unknown steps',
