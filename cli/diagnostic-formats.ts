@@ -141,11 +141,11 @@ function sarifLog(diagnostics: readonly Diagnostic[], problems: readonly string[
 }
 
 /**
- * Text as a plain text message: no placeholder in it, and no embedded link. Source: SARIF 2.1.0, 3.11.5 and
- * 3.11.6; the backslashes outside of links are those of 2.2, and end the link for readers of 2.1.0 too.
+ * Text that readers show as it is: nothing in it is a placeholder, or a link. Source: SARIF 2.1.0, 3.11.5 and
+ * 3.11.6; braces without a number in them are left, for no reader takes them for a placeholder, and few undouble.
  */
 function sarifMessage(text: string): string {
-  return text.replaceAll(/[{}]/g, '$&$&').replaceAll(/\[([^[\]]*)\](?=\()/g, '\\[$1\\]');
+  return text.replaceAll(/\{(\d+)\}/g, '{{$1}}').replaceAll(/\[([^[\]]*)\](?=\()/g, '\\[$1\\]');
 }
 
 function uriOf(file: string): string {
