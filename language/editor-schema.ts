@@ -74,7 +74,7 @@ function paramSchema(): EditorSchema {
 function longForm(): EditorSchema {
   return {
     ...partSchema(PARAM),
-    anyOf: [{ required: ['type'] }, { required: ['default'] }],
+    anyOf: [{ required: ['type'] }, { required: ['default'] }, { required: ['enum'] }],
     allOf: PARAM_TYPES.map((type) =>
       when(isOnly('type', type), { type: 'object', properties: paramValues(type) }),
     ),

@@ -61,7 +61,9 @@ export const PARAM = z.strictObject({
   type: z
     .enum(PARAM_TYPES)
     .optional()
-    .describe(`${PARAM_TYPES.join(', ')}; without it that of the default`),
+    .describe(
+      `${PARAM_TYPES.join(', ')}; without it that of the default, or of the first value of enum`,
+    ),
   default: z.unknown().optional().describe('the value that counts when a submission gives none'),
   description: text.optional().describe('what the param is for'),
   minimum: z.number().optional().describe('least value, of an integer or a number'),

@@ -87,9 +87,8 @@ function readType(
   reporter: Reporter,
 ): ParamType | undefined {
   const written = entries.get('type');
-  const fallback = entries.get('default');
   if (written === undefined) {
-    const inferred = fallback === undefined ? undefined : typeOf(fallback.value);
+    const inferred = inferredType(entries);
     if (inferred !== undefined) return inferred;
     const message = `param ${quote(name)} has no type; add type: ${PARAM_TYPES[0]} or a default`;
     reporter.error('param', entry.keyRange, message);
@@ -99,11 +98,28 @@ function readType(
   const type = PARAM_TYPES.find((known) => known === found);
   if (type === undefined) {
     const text = typeof found === 'string' ? found : '';
-    const message = `'type' is ${describeFound(found)}; ${suggestion(SYNONYMS.get(text) ?? text, PARAM_TYPES)}`;
+    const remedy = REMEDIES.get(text) ?? suggestion(SYNONYMS.get(text) ?? text, PARAM_TYPES);
+    const message = `'type' is ${describeFound(found)}; ${remedy}`;
     reporter.error('param', valueRange(written), message);
   }
   return type;
 }
+
+/** The type of the default, or else of the first value of the enum. */
+function inferredType(entries: LocatedMap['entries']): ParamType | undefined {
+  const listed = entries.get('enum')?.value;
+  const first = listed?.kind === 'list' ? listed.items[0] : undefined;
+  const shown = entries.get('default')?.value ?? first;
+  return shown === undefined ? undefined : typeOf(shown);
+}
+
+const CHOICES = 'a param with choices is written { enum: [a, b], default: a }';
+
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  ['enum', CHOICES],
+  ['choice', CHOICES],
+  ['secret', 'params are kept with the run; a secret is read as ${{ secrets.NAME }}'],
+]);
 
 const SYNONYMS: ReadonlyMap<string, ParamType> = new Map([
   ['int', 'integer'],
