@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
@@ -22,13 +23,38 @@ export function toFailure(error: unknown): Failure {
     if (known)
       return new Failure(known.type, `${error.message}: ${known.remedy}`, { cause: error });
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : thrownText(error);
   return new Failure('Internal', message, { cause: error });
+}
+
+/** Of what was thrown and is no error. A text of it is not cut: part of a secret would not be recognised. */
+function thrownText(thrown: unknown): string {
+  if (typeof thrown !== 'object' || thrown === null) return String(thrown);
+  const limits = { depth: 3, maxArrayLength: 20, maxStringLength: Infinity };
+  return inspect(thrown, { ...limits, compact: true, breakLength: Infinity, customInspect: false });
+}
+
+/** Longer messages of failures lose their middle: some objects that are thrown hold a whole answer. */
+const MESSAGE_START = 8000;
+const MESSAGE_END = 2000;
+
+function withBoundedMessage(failure: Failure): Failure {
+  const { type, message, cause, stack, retryAfterMs } = failure;
+  if (message.length <= MESSAGE_START + MESSAGE_END) return failure;
+  const cut = `${message.slice(0, MESSAGE_START)} … ${message.slice(-MESSAGE_END)}`;
+  const bounded = new Failure(type, cut, {
+    ...(cause !== undefined && { cause }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
+  bounded.stack = stack?.replace(message, () => cut) ?? '';
+  return bounded;
 }
 
 /** What ended an attempt: a failure without any secret, or its cancellation as it is. */
 export function endOfAttempt(error: unknown, redactor: Redactor): Failure | CancelledFailure {
-  if (!(error instanceof CancelledFailure)) return redactor.failure(toFailure(error));
+  if (!(error instanceof CancelledFailure)) {
+    return withBoundedMessage(redactor.failure(toFailure(error)));
+  }
   if (error.message !== 'WORKER_SHUTDOWN') return error;
   return new Failure('ShuttingDown', 'the worker is shutting down');
 }
@@ -58,11 +84,16 @@ export function toApplicationFailure(
     artifact === undefined &&
     (!counts || reported < retry.maxAttempts);
   const exhausted = counts && !retryable && FAILURE_TYPES[failure.type].retryable;
+  // Of attempts before an input was made again, and of one that was thought lost, there may be more.
+  const attempts =
+    reported > retry.maxAttempts
+      ? `${reported} attempts; max_attempts is ${retry.maxAttempts}`
+      : `${reported} of ${retry.maxAttempts} attempts`;
   return ApplicationFailure.create({
     type: failure.type,
     message:
       exhausted && artifact === undefined && reported > 1
-        ? `${failure.message} (${reported} of ${retry.maxAttempts} attempts)`
+        ? `${failure.message} (${attempts})`
         : failure.message,
     nonRetryable: !retryable,
     details: [details],

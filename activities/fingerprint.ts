@@ -16,6 +16,8 @@ export interface FingerprintParts {
   readonly secrets?: readonly SecretInput[];
   /** The upstream revision, for kinds of effect source. */
   readonly upstream?: JsonValue;
+  /** Places of inputs that were left out: no part of the fingerprint, but known to `retune plan`. */
+  readonly ignored?: readonly (readonly string[])[];
 }
 
 /**

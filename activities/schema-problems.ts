@@ -82,6 +82,24 @@ export function notJson(value: unknown, path: readonly (string | number)[]): str
   return undefined;
 }
 
+/** The first part of a value that holds itself: JSON, and whoever goes through it, finds no end. */
+export function circularPart(
+  value: unknown,
+  path: readonly (string | number)[],
+  above: readonly object[] = [],
+): string | undefined {
+  if (typeof value !== 'object' || value === null || !isPlain(value)) return undefined;
+  if (above.includes(value)) {
+    return `${quote(inputName(path))} holds itself through what it holds, which JSON cannot do`;
+  }
+  for (const [key, item] of Object.entries(value)) {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    const problem = circularPart(item, at, [...above, value]);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
+
 function isJsonScalar(value: unknown): boolean {
   return (
     typeof value === 'string' ||

@@ -14,40 +14,69 @@ export interface SecretForm {
 /**
  * Every text in which a secret is looked for: as it is, without the white space around it, and each
  * of its lines that is long enough; each of these plain, as console shows it, in JSON, in a URL, and
- * in base64.
+ * in base64; and what it is in JSON, again in JSON, as console shows it, and in base64.
  */
 export function secretForms(value: string): readonly SecretForm[] {
   const lines = value.split(/\r?\n/).map((line) => line.trim());
-  const texts = [value, value.trim(), ...lines];
+  const texts = new Set([value, value.trim(), ...lines]);
   const forms = new Map<string, SecretForm>();
-  for (const text of texts.filter(({ length }) => length >= LEAST_SECRET_LENGTH)) {
-    for (const plain of [text, inConsole(text), ...jsonForms(text), ...urlForms(text)]) {
+  for (const text of [...texts].filter(({ length }) => length >= LEAST_SECRET_LENGTH)) {
+    const written = new Set([text, ...jsonForms(text)]);
+    for (const plain of [...written].flatMap((each) => [each, inJson(each), ...inConsole(each)])) {
       forms.set(plain, { text: plain, before: 0, after: 0 });
     }
-    for (const form of base64Forms(Buffer.from(text))) forms.set(form.text, form);
+    for (const plain of urlForms(text)) forms.set(plain, { text: plain, before: 0, after: 0 });
+    for (const each of written) {
+      for (const form of base64Forms(Buffer.from(each))) forms.set(form.text, form);
+    }
   }
   return [...forms.values()];
 }
 
-/** As console prints text that is part of an object: a backslash doubled, and quotes in their turn. */
-function inConsole(text: string): string {
-  return inspect(text, { breakLength: Infinity }).slice(1, -1);
+/**
+ * As console prints text that is part of an object: a backslash doubled, and an apostrophe too where
+ * the text around leaves no other quote to print it in.
+ */
+function inConsole(text: string): readonly string[] {
+  const everyQuote = `'"\``;
+  const options = { breakLength: Infinity, maxStringLength: Infinity };
+  const quoted = inspect(everyQuote + text, options).slice(`'\\'"\``.length, -1);
+  return [quoted, quoted.replaceAll("\\'", "'")];
 }
 
-/** In a JSON string, and in one inside another: as JavaScript writes it, in ASCII, and with `\/`. */
+/** What serializers escape of JSON beside what has to be: in ASCII, and for HTML. */
+const ESCAPED_IN_JSON: readonly RegExp[] = [
+  /[^ -~]/g, // Python, Jackson
+  /[&<>\u2028\u2029]/g, // Go, Rails
+  /[&'<=>\u2028\u2029]/g, // Gson
+  /\\"|[&'+<>`]|[^ -~]/g, // .NET
+];
+
+/** In a JSON string: as JavaScript and others write it, with hexadecimal digits in either case, and `\/`. */
 function jsonForms(text: string): readonly string[] {
   const once = inJson(text);
-  const ascii = once.replaceAll(/[^ -~]/g, escaped);
-  const forms = [once, ascii, once.replaceAll('/', '\\/')];
-  return [...forms, ...forms.map(inJson)];
+  const forms = [once, ...ESCAPED_IN_JSON.map((pattern) => once.replaceAll(pattern, escaped))];
+  const forHtml = inUpperHex(once.replaceAll(/\\"|[&'<>]/g, escaped)); // PHP
+  const cased = [...forms, ...forms.map(inUpperHex), forHtml.replaceAll(/[^ -~]/g, escaped)];
+  return [...cased, ...cased.map((form) => form.replaceAll('/', '\\/'))];
 }
 
 function inJson(text: string): string {
   return JSON.stringify(text).slice(1, -1);
 }
 
-function escaped(unit: string): string {
-  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;
+/** @param found a character, or one with a backslash before it */
+function escaped(found: string): string {
+  return `\\u${found
+    .charCodeAt(found.length - 1)
+    .toString(16)
+    .padStart(4, '0')}`;
+}
+
+function inUpperHex(json: string): string {
+  return json.replaceAll(/\\(?:u[0-9a-f]{4}|.)/g, (escape) =>
+    escape.length > 2 ? `\\u${escape.slice(2).toUpperCase()}` : escape,
+  );
 }
 
 /** As a path, as RFC 3986 has it, and as of a form; with hexadecimal digits in either case. */

@@ -38,6 +38,7 @@ export async function prepareStep(
       ...{ kind, version, revision, ...considered },
       ...(source !== undefined && { source }),
       ...(upstream !== undefined && { upstream }),
+      ...(cache?.ignore !== undefined && { ignored: cache.ignore }),
     };
     const known = { stepId, fingerprint: fingerprint(step, parts) };
     const isCertain = isUncached(request) || step.effect === 'external';

@@ -2,6 +2,7 @@ import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { unknownParam } from './checks/param-value.ts';
 import { parseParamText } from './params.ts';
 import { parseYaml } from './parse.ts';
+import { Patterns } from './pattern.ts';
 import { readParams } from './read-pipeline.ts';
 import { type PipelineText, readSource } from './source.ts';
 
@@ -23,7 +24,8 @@ export function readParamTexts(
   const reporter = readSource(source, 'pipeline.yaml');
   const root = reporter.attempt(() => (reporter.hasErrors ? undefined : parseYaml(reporter)));
   const params = root?.entries.get('params');
-  const declared = reporter.attempt(() => readParams(params, reporter)) ?? new Map();
+  const patterns = new Patterns();
+  const declared = reporter.attempt(() => readParams(params, reporter, patterns)) ?? new Map();
   const typed = new Map<string, JsonValue>();
   const unknown: string[] = [];
   const misfits: string[] = [];
@@ -31,7 +33,7 @@ export function readParamTexts(
     if (root !== undefined && !declared.has(name)) unknown.push(unknownParam(name, declared));
     const declaration = declared.get(name)?.declaration;
     const parsed = declaration
-      ? parseParamText(declaration, text)
+      ? parseParamText(declaration, text, patterns)
       : ({ ok: true, value: text } as const);
     if (parsed.ok) typed.set(name, parsed.value);
     else misfits.push(parsed.message);

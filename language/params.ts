@@ -1,7 +1,7 @@
 import type { JsonValue } from '../plan/json.ts';
 import { describeFound, plainText, quote } from './located.ts';
 import { type ParsedValue, parseYamlValue } from './parse.ts';
-import { matchesPattern } from './pattern.ts';
+import type { Patterns } from './pattern.ts';
 import type { ValueSchema } from './schema.ts';
 import { describeSchema } from './schema.ts';
 import { closest } from './suggestion.ts';
@@ -46,10 +46,19 @@ export function paramSchema(declaration: ParamDeclaration): ValueSchema {
 }
 
 /** What is wrong with a value for a param: `'many', a string; expected an integer`. */
-export function paramProblem(declaration: ParamDeclaration, value: JsonValue): string | undefined {
-  if (isAllowed(declaration, value)) return undefined;
-  const expected = describeSchema(paramSchema(declaration));
-  return `${describeFound(value)}; expected ${expected}${remedy(declaration, value)}`;
+export function paramProblem(
+  declaration: ParamDeclaration,
+  value: JsonValue,
+  patterns: Patterns,
+): string | undefined {
+  const { pattern } = declaration;
+  const expected = (): string => `expected ${describeSchema(paramSchema(declaration))}`;
+  if (!isAllowed(declaration, value)) {
+    return `${describeFound(value)}; ${expected()}${remedy(declaration, value)}`;
+  }
+  if (pattern === undefined || typeof value !== 'string') return undefined;
+  const mismatch = patterns.mismatch(pattern, value, expected());
+  return mismatch && `${describeFound(value)}; ${mismatch}`;
 }
 
 /**
@@ -59,6 +68,7 @@ export function paramProblem(declaration: ParamDeclaration, value: JsonValue): s
 export function parseParamText(
   declaration: ParamDeclaration,
   text: string,
+  patterns: Patterns,
 ):
   | { readonly ok: true; readonly value: JsonValue }
   | { readonly ok: false; readonly message: string } {
@@ -68,7 +78,7 @@ export function parseParamText(
     return { ok: false, message: `param ${quote(name)} is ${quote(text)}: ${parsed.message}` };
   }
   const { value } = parsed;
-  const problem = paramProblem(declaration, value);
+  const problem = paramProblem(declaration, value, patterns);
   if (problem === undefined) return { ok: true, value };
   return { ok: false, message: `param ${quote(name)} is ${problem}` };
 }
@@ -88,14 +98,13 @@ export function isOfType(type: ParamType, value: JsonValue): boolean {
   }
 }
 
+/** Whether a value is allowed, but for a pattern. */
 function isAllowed(declaration: ParamDeclaration, value: JsonValue): boolean {
-  const { type, minimum, maximum, enum: values, pattern } = declaration;
+  const { type, minimum, maximum, enum: values } = declaration;
   if (!isOfType(type, value)) return false;
   if (values !== undefined && !values.includes(value)) return false;
-  if (typeof value === 'number') {
-    return value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
-  }
-  return typeof value !== 'string' || pattern === undefined || matchesPattern(pattern, value);
+  if (typeof value !== 'number') return true;
+  return value >= (minimum ?? -Infinity) && value <= (maximum ?? Infinity);
 }
 
 function remedy(declaration: ParamDeclaration, value: JsonValue): string {

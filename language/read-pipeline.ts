@@ -27,6 +27,7 @@ import {
 } from './grammar.ts';
 import type { LocatedEntry, LocatedMap } from './located.ts';
 import { describeFound, mapToJson, quote, toJson, valueRange } from './located.ts';
+import { Patterns } from './pattern.ts';
 import type { Pipeline, Step, StepDefaults } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import { readRetry } from './retry.ts';
@@ -58,9 +59,9 @@ export function readPipeline(
   checkMissingKeys(root, SNIPPETS, 'the pipeline', firstKey(root), reporter);
   for (const key of ['params', 'env', 'on']) checkNoExpressions(root.entries.get(key), reporter);
   const entries = withoutExpressions(root, ['name', 'description'], reporter);
-  const params = readParams(entries.get('params'), reporter);
-  const { isSubmission } = options;
-  const paramValues = resolveParams(params, options.params, isSubmission, reporter);
+  const patterns = new Patterns();
+  const params = readParams(entries.get('params'), reporter, patterns);
+  const paramValues = resolveParams(params, { ...options, patterns }, reporter);
   const defaults = readDefaults(entries.get('defaults'), reporter);
   const description = readText(entries.get('description'), reporter);
   const name = readName(entries.get('name'), reporter);
@@ -91,12 +92,13 @@ function readName(entry: LocatedEntry | undefined, reporter: Reporter): string {
 export function readParams(
   entry: LocatedEntry | undefined,
   reporter: Reporter,
+  patterns: Patterns,
 ): ReadonlyMap<string, LocatedParam> {
   const map = readMap(entry, 'a map of params, such as { rows: 1000 }', reporter);
   const params = new Map<string, LocatedParam>();
   for (const param of map?.entries.values() ?? []) {
     checkName(param.key, 'param', param.keyRange, reporter);
-    const declaration = readParam(param, reporter);
+    const declaration = readParam(param, reporter, patterns);
     const located = { range: param.keyRange, ...(declaration !== undefined && { declaration }) };
     params.set(param.key, located);
   }

@@ -7,7 +7,7 @@ import { toFailure } from '../failures.ts';
 import type { StepContext } from '../step-context.ts';
 import { customContext } from './custom-context.ts';
 import { declarationStack, type CustomStep } from './custom-step.ts';
-import { describeValue, notJson, schemaProblems } from '../schema-problems.ts';
+import { circularPart, describeValue, notJson, schemaProblems } from '../schema-problems.ts';
 import type { StepSource } from './step-source.ts';
 import { withStrayErrors } from './stray-errors.ts';
 
@@ -69,17 +69,19 @@ function checkedOutputs(
     const problem = `run returned ${describeValue(found)}; expected an object with ${names}`;
     throw unfit(step, source, problem);
   }
-  const schema = z.strictObject({ ...step.outputs });
-  const parsed = schema.safeParse(found);
-  const problem = parsed.success
-    ? notJson(parsed.data, [])
-    : schemaProblems(schema, found).join('; ');
+  const problem = circularPart(found, []) ?? outputProblem(step, found);
   if (problem === undefined) return found as Record<string, unknown>;
   throw unfit(step, source, `what run returned does not fit its outputs: ${problem}`);
 }
 
+function outputProblem(step: CustomStep, found: object): string | undefined {
+  const schema = z.strictObject({ ...step.outputs });
+  const parsed = schema.safeParse(found);
+  return parsed.success ? notJson(parsed.data, []) : schemaProblems(schema, found).join('; ');
+}
+
 function checkedUpstream(step: CustomStep, found: JsonValue, source: StepSource): JsonValue {
-  const problem = notJson(found, ['revision']);
+  const problem = circularPart(found, ['revision']) ?? notJson(found, ['revision']);
   if (problem === undefined) return found;
   throw unfit(step, source, `what resolve returned is no revision: ${problem}`);
 }

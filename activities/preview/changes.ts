@@ -21,7 +21,8 @@ export type ProducerOf = (artifact: JsonValue) => StepId | undefined;
  * What differs between what two fingerprints are of, a sentence each: `take: 500 -> 1000 (param
  * rows)`, `dataset: step 'rows' gives another (sha256:1b2e… -> sha256:90fa…)`.
  *
- * @param before kind, version, revision, inputs, upstream; what is not in it was not recorded
+ * @param before kind, version, revision, inputs, upstream, and which inputs were ignored; what is
+ *   not in it was not recorded
  * @param producerOf for the artifacts of `before`
  */
 export function describeChanges(
@@ -32,8 +33,8 @@ export function describeChanges(
 ): readonly string[] {
   const uses = (parts: JsonObject): string => `${text(parts['kind'])}@${text(parts['version'])}`;
   if (uses(before) !== uses(after)) return [`uses: ${uses(before)} -> ${uses(after)}`];
-  const { inputs: oldInputs = {}, upstream: oldUpstream, ...oldCode } = before;
-  const { inputs = {}, upstream, ...code } = after;
+  const { inputs: oldInputs = {}, upstream: oldUpstream, ignored: wasIgnored, ...oldCode } = before;
+  const { inputs = {}, upstream, ignored, ...code } = after;
   return [
     ...changesBetween(oldCode, code)
       .filter((change) => change.before !== undefined)
@@ -42,7 +43,10 @@ export function describeChanges(
         return `${change.path.join('.')} of ${uses(after)}: ${old} -> ${now}`;
       }),
     ...changesBetween(oldUpstream, upstream).map((change) => describeUpstream(change, inputs)),
-    ...changesBetween(oldInputs, inputs).map((change) => describeInput(change, step, producerOf)),
+    ...changesBetween(oldInputs, inputs).map(
+      (change) =>
+        describeIgnored(change, wasIgnored, ignored) ?? describeInput(change, step, producerOf),
+    ),
   ];
 }
 
@@ -68,6 +72,27 @@ function describeUpstream({ path, before, after }: Change, inputs: JsonValue): s
   const source = isMap(inputs) ? inputs[part] : undefined;
   const name = typeof source === 'string' ? source : [...path, 'upstream'].join(' ');
   return `${name} changed: ${shown(before)} -> ${shown(after)}`;
+}
+
+/** Of an input that one of the fingerprints is not of. */
+function describeIgnored(
+  { path, before, after }: Change,
+  wasIgnored: JsonValue | undefined,
+  isIgnored: JsonValue | undefined,
+): string | undefined {
+  const name = path.join('.');
+  if (after === undefined && covers(isIgnored, path))
+    return `${name}: left out by cache.ignore now`;
+  if (before === undefined && covers(wasIgnored, path)) {
+    return `${name}: no longer left out by cache.ignore`;
+  }
+  return undefined;
+}
+
+/** @param ignored places, each by its names */
+function covers(ignored: JsonValue | undefined, path: readonly string[]): boolean {
+  const places = (ignored ?? []) as readonly (readonly string[])[];
+  return places.some((names) => names.every((name, index) => path[index] === name));
 }
 
 function describeInput(

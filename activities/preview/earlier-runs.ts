@@ -56,8 +56,8 @@ export class EarlierRuns {
       const state = run.state.steps[id];
       const parts = run.parts?.[id] ?? (await this.#partsOfResult(state));
       if (parts === undefined) continue;
-      const fingerprint =
-        run.parts?.[id] === undefined ? state?.fingerprint : sha256OfJson({ ...parts });
+      const { ignored: _, ...hashed } = parts;
+      const fingerprint = run.parts?.[id] === undefined ? state?.fingerprint : sha256OfJson(hashed);
       return { run, state, fingerprint: fingerprint ?? '', parts };
     }
     return undefined;

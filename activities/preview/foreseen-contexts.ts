@@ -27,7 +27,7 @@ export function foreseenContexts({ needs }: PlanStep, known: Known): JsonObject 
     if (!roots.has(step)) continue;
     steps[step] = maybeSkipped.has(step)
       ? unknown.ofStep(step)
-      : { ...resultsOf(step, known), result: 'success' };
+      : { ...(steps[step] as JsonObject), ...resultsOf(step, known) };
   }
   return { ...contexts, steps, run: unknown.facts(plan.name, id) } as unknown as JsonObject;
 }

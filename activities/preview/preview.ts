@@ -11,7 +11,8 @@ import { prepareStep } from '../step-preparation.ts';
 import { foresee, type Foresight } from './admission.ts';
 import { EarlierRuns } from './earlier-runs.ts';
 import { Estimator } from './estimates.ts';
-import { FailuresBeside } from './failures-beside.ts';
+import { besideFailingEntry } from './beside-failing-entry.ts';
+import { FailuresBeside, type ForeseenFailure } from './failures-beside.ts';
 import {
   eventOf,
   evaluated,
@@ -24,6 +25,7 @@ import {
 import { foreseenContexts } from './foreseen-contexts.ts';
 import { outcomeOfEntries, type RunPreview, type StepPreview } from './outcome.ts';
 import { SameWork } from './same-work.ts';
+import { supposedToSucceed } from './supposed.ts';
 import { askRevision } from './source-question.ts';
 import type { PreviewRequest } from './preview-request.ts';
 import { ReasonFinder } from './reasons.ts';
@@ -64,13 +66,15 @@ class Preview {
   /** Steps whose outputs are not known, each with the steps that have to end for them to be. */
   readonly #roots = new Map<StepId, readonly StepId[]>();
   readonly #maybeSkipped = new Set<StepId>();
+  /** Steps that would fail before they could begin. */
+  readonly #failingAtOnce = new Set<StepId>();
   readonly #sameWork: SameWork;
   readonly #matrices: Matrices;
   readonly #progress = new RunProgress();
   readonly #beside: FailuresBeside;
 
   /** @param failures steps of which it was found that they would fail */
-  constructor(request: PreviewRequest, earlier: EarlierRuns, failures: readonly StepId[]) {
+  constructor(request: PreviewRequest, earlier: EarlierRuns, failures: readonly ForeseenFailure[]) {
     const { plan, options = {}, store } = request;
     this.#request = request;
     this.#forced = forcedSteps(plan, options);
@@ -91,9 +95,10 @@ class Preview {
     });
   }
 
-  failures(): readonly StepId[] {
+  failures(): readonly ForeseenFailure[] {
     const { steps } = this.#request.plan;
-    return steps.flatMap(({ id }) => (this.#previews.get(id)?.outcome.kind === 'fail' ? [id] : []));
+    const failing = steps.filter(({ id }) => this.#previews.get(id)?.outcome.kind === 'fail');
+    return failing.map(({ id }) => ({ id, isAtOnce: this.#failingAtOnce.has(id) }));
   }
 
   /** Wave by wave: the steps that wait for nothing any more, then those that waited for them. */
@@ -134,11 +139,15 @@ class Preview {
   /** What becomes of a matrix, from what was foreseen of its entries. */
   #endMatrices(): void {
     for (const id of this.#matrices.failing(this.#progress.state)) {
-      if (stepState(this.#progress.state, id).status !== 'pending') continue;
       const step = this.#matrices.stepOf(id);
+      const { state } = this.#progress;
       if (step === undefined) continue;
-      const outcome = { kind: 'skip', reasons: ['another entry would fail'] } as const;
-      this.#previews.set(id, { id, uses: `${step.kind}@${step.version}`, outcome });
+      const outcome = besideFailingEntry(id, step, this.#request.plan, state);
+      if (outcome === undefined) continue;
+      const known = this.#previews.get(id) ?? { id, uses: `${step.kind}@${step.version}` };
+      this.#previews.set(id, { ...known, outcome });
+      if (outcome.kind === 'unknown') this.#roots.set(id, outcome.until);
+      if (stepState(state, id).status !== 'pending') continue;
       this.#progress.apply({ kind: 'step-cancelled', step: id, at: 0 });
     }
     for (const end of this.#matrices.ends(this.#progress.state, 0)) {
@@ -163,6 +172,7 @@ class Preview {
       case 'skip':
         return { outcome: { kind: 'skip', reasons: [admission.note.replace(/^not run: /, '')] } };
       case 'invalid':
+        this.#failingAtOnce.add(step.id);
         return failing(`if: ${admission.message}`);
       case 'unknown': {
         const { reads, unsure, failures } = admission;
@@ -186,7 +196,10 @@ class Preview {
       }
     });
     if (reads.steps.size > 0 || reads.facts.size > 0) return this.#unknownInputs(step, reads);
-    if (typeof result === 'string') return failing(result);
+    if (typeof result === 'string') {
+      this.#failingAtOnce.add(step.id);
+      return failing(result);
+    }
     // Told once those of its entries are.
     return { outcome: { kind: 'hit' }, expansion: result };
   }
@@ -269,7 +282,11 @@ class Preview {
     }
     const answer = preparation?.answer;
     const mayRun = outcome.kind === 'run' || outcome.kind === 'unknown';
-    const supposed = outcome.kind === 'run' || outcome.kind === 'hit' ? this.#running(step) : [];
+    const contexts = (): JsonObject => this.#contexts(step);
+    const supposed =
+      outcome.kind === 'run' || outcome.kind === 'hit'
+        ? supposedToSucceed(step, this.#previews, contexts, this.#unknown)
+        : [];
     const estimate = mayRun ? await this.#estimator.of(step, preparation?.parts) : undefined;
     this.#previews.set(step.id, {
       ...{ id: step.id, uses: `${step.kind}@${step.version}`, outcome },
@@ -278,13 +295,5 @@ class Preview {
       ...(estimate !== undefined && { estimate }),
     });
     return settled;
-  }
-
-  /** Of the steps that it waits for those that may run, and so may fail. */
-  #running({ needs }: PlanStep): readonly StepId[] {
-    return needs.filter((id) => {
-      const kind = this.#previews.get(id)?.outcome.kind;
-      return kind === 'run' || kind === 'unknown';
-    });
   }
 }

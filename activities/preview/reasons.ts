@@ -9,6 +9,7 @@ import type { Preparation } from '../step-preparation.ts';
 import type { ForeseenAdmission } from './admission.ts';
 import { describeChanges, stepsRead } from './changes.ts';
 import type { EarlierRuns, EarlierStep } from './earlier-runs.ts';
+import type { PreviewRequest } from './preview-request.ts';
 import type { Reads } from './unknown-values.ts';
 
 type Miss = Extract<CacheAnswer, { kind: 'miss' }>;
@@ -20,20 +21,22 @@ const EVERY_RUN = 'does its work in every run';
 export class ReasonFinder {
   readonly #store: Store;
   readonly #earlier: EarlierRuns;
-  readonly #from: StepId | undefined;
+  readonly #asked: string;
 
-  constructor(store: Store, earlier: EarlierRuns, { from }: { readonly from?: StepId }) {
+  constructor(
+    store: Store,
+    earlier: EarlierRuns,
+    { from, force }: NonNullable<PreviewRequest['options']>,
+  ) {
     this.#store = store;
     this.#earlier = earlier;
-    this.#from = from;
+    this.#asked = force === true || from === undefined ? '--force' : `--from ${from}`;
   }
 
   /** Of a step that runs whatever its inputs are. */
   ofEveryRun({ cache }: PlanStep, isForced: boolean): readonly string[] {
     if (!isForced) return [cache?.enabled === false ? 'cache.enabled is false' : EVERY_RUN];
-    return [
-      this.#from === undefined ? 'asked for by --force' : `asked for by --from ${this.#from}`,
-    ];
+    return [`asked for by ${this.#asked}`];
   }
 
   /** Of a step that is not in the cache. */

@@ -3,6 +3,7 @@ import { isDeeper, MAX_DEPTH } from '../../plan/json-depth.ts';
 import { quote } from '../located.ts';
 import type { ParamDeclaration } from '../params.ts';
 import { paramProblem } from '../params.ts';
+import type { Patterns } from '../pattern.ts';
 import type { Reporter } from '../reporter.ts';
 import type { Range } from '../source-text.ts';
 import { suggestion } from '../suggestion.ts';
@@ -13,17 +14,22 @@ export interface LocatedParam {
   readonly declaration?: ParamDeclaration;
 }
 
+interface GivenParams {
+  readonly params: JsonObject;
+  /** False when a file is checked alone: then no param has to be given. */
+  readonly isSubmission: boolean;
+  readonly patterns: Patterns;
+}
+
 /**
  * Rule `param-value`: what a submission gives, beside what the file declares; the place is that of
  * the declaration.
  *
- * @param isSubmission false when a file is checked alone: then no param has to be given
  * @returns the value of each param, given or default
  */
 export function resolveParams(
   params: ReadonlyMap<string, LocatedParam>,
-  given: JsonObject,
-  isSubmission: boolean,
+  { params: given, isSubmission, patterns }: GivenParams,
   reporter: Reporter,
 ): ReadonlyMap<string, JsonValue> {
   const values = new Map<string, JsonValue>();
@@ -42,7 +48,7 @@ export function resolveParams(
       continue;
     }
     const problem = Object.hasOwn(given, name)
-      ? (jsonProblem(value) ?? paramProblem(declaration, value))
+      ? (jsonProblem(value) ?? paramProblem(declaration, value, patterns))
       : undefined;
     if (problem === undefined) values.set(name, value);
     else reporter.error('param-value', range, `param ${quote(name)} was given as ${problem}`);

@@ -4,7 +4,7 @@ import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { ParamDeclaration, ParamType } from '../params.ts';
 import { isOfType, PARAM_TYPES, paramProblem, paramSchema } from '../params.ts';
-import { patternProblem } from '../pattern.ts';
+import type { Patterns } from '../pattern.ts';
 import type { Reporter } from '../reporter.ts';
 import { describeSchema } from '../schema.ts';
 import { suggestion } from '../suggestion.ts';
@@ -12,11 +12,15 @@ import { checkUnknownKeys } from './unknown-key.ts';
 import { readText } from './value-type.ts';
 
 /** Rule `param`: the declaration of one param, in its short form or its long one. */
-export function readParam(entry: LocatedEntry, reporter: Reporter): ParamDeclaration | undefined {
+export function readParam(
+  entry: LocatedEntry,
+  reporter: Reporter,
+  patterns: Patterns,
+): ParamDeclaration | undefined {
   const { key: name, value } = entry;
   if (value.kind === 'map') {
     const errorsBefore = reporter.errorCount;
-    const declaration = readLongForm(name, value, entry, reporter);
+    const declaration = readLongForm(value, entry, reporter, patterns);
     return reporter.errorCount === errorsBefore ? declaration : undefined;
   }
   const type = typeOf(value);
@@ -29,11 +33,12 @@ export function readParam(entry: LocatedEntry, reporter: Reporter): ParamDeclara
 }
 
 function readLongForm(
-  name: string,
   map: LocatedMap,
   entry: LocatedEntry,
   reporter: Reporter,
+  patterns: Patterns,
 ): ParamDeclaration | undefined {
+  const { key: name } = entry;
   checkUnknownKeys(map, keysOfPart(PARAM), `param ${quote(name)}`, reporter);
   const { entries } = map;
   const type = readType(name, entry, map, reporter);
@@ -42,7 +47,7 @@ function readLongForm(
     ...readBound('minimum', type, map, reporter),
     ...readBound('maximum', type, map, reporter),
     ...readEnum(type, map, reporter),
-    ...readPattern(type, map, reporter),
+    ...readPattern(type, map, reporter, patterns),
   };
   const description = readText(entries.get('description'), reporter);
   const declaration: ParamDeclaration = {
@@ -52,8 +57,8 @@ function readLongForm(
     ...bounds,
     ...(description !== undefined && { description }),
   };
-  if (!isSatisfiable(declaration, map, reporter)) return undefined;
-  return { ...declaration, ...readDefault(declaration, map, reporter) };
+  if (!isSatisfiable(declaration, map, reporter, patterns)) return undefined;
+  return { ...declaration, ...readDefault(declaration, map, reporter, patterns) };
 }
 
 /** Whether some value fits the bounds, and one of the enum the rest. */
@@ -61,6 +66,7 @@ function isSatisfiable(
   declaration: ParamDeclaration,
   { entries }: LocatedMap,
   reporter: Reporter,
+  patterns: Patterns,
 ): boolean {
   const { minimum = -Infinity, maximum = Infinity, enum: values } = declaration;
   const highest = entries.get('maximum');
@@ -71,7 +77,7 @@ function isSatisfiable(
   }
   const listed = entries.get('enum');
   if (listed === undefined || values === undefined) return true;
-  if (values.some((value) => paramProblem(declaration, value) === undefined)) return true;
+  if (values.some((value) => paramProblem(declaration, value, patterns) === undefined)) return true;
   const { enum: _, ...rest } = declaration;
   const expected = describeSchema(paramSchema(rest));
   const limits = ['minimum', 'maximum', 'pattern'].filter((key) => entries.has(key)).map(quote);
@@ -174,6 +180,7 @@ function readPattern(
   type: ParamType,
   { entries }: LocatedMap,
   reporter: Reporter,
+  patterns: Patterns,
 ): { pattern?: string } {
   const entry = entries.get('pattern');
   if (entry === undefined) return {};
@@ -184,7 +191,7 @@ function readPattern(
     return {};
   }
   const problem =
-    typeof found === 'string' ? patternProblem(found) : 'expected a regular expression';
+    typeof found === 'string' ? patterns.problemOf(found) : 'expected a regular expression';
   if (problem === undefined && typeof found === 'string') return { pattern: found };
   reporter.error('param', valueRange(entry), `'pattern' is ${describeFound(found)}; ${problem}`);
   return {};
@@ -194,11 +201,12 @@ function readDefault(
   declaration: ParamDeclaration,
   { entries }: LocatedMap,
   reporter: Reporter,
+  patterns: Patterns,
 ): { default?: JsonValue } {
   const entry = entries.get('default');
   if (entry === undefined) return {};
   const found = toJson(entry.value);
-  const problem = paramProblem(declaration, found);
+  const problem = paramProblem(declaration, found, patterns);
   if (problem === undefined) return { default: found };
   reporter.error('param', valueRange(entry), `'default' is ${problem}`);
   return {};

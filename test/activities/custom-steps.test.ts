@@ -175,6 +175,14 @@ test.each<[string, unknown, DatasetShape, string]>([
   });
 });
 
+const same = { text: 'x' };
+
+function circular(): object {
+  const child: Record<string, unknown> = {};
+  child['parent'] = { children: [child] };
+  return child;
+}
+
 test.each<[string, unknown, string]>([
   ['nothing', undefined, 'run returned undefined; expected an object with dataset, rows, facts'],
   ['a list', [1], 'run returned a list of 1; expected an object with dataset, rows, facts'],
@@ -192,6 +200,16 @@ test.each<[string, unknown, string]>([
     "'facts.at[0]' is a Date, which JSON cannot hold",
   ],
   ['no number', { rows: 1, facts: { loss: NaN } }, "'facts.loss' is NaN, which JSON cannot hold"],
+  [
+    'a circle',
+    { rows: 1, facts: { tree: [circular()] } },
+    "'facts.tree[0].parent.children[0]' holds itself through what it holds, which JSON cannot do",
+  ],
+  [
+    'the same twice, and no number',
+    { rows: 1, facts: { a: same, b: same, loss: NaN } },
+    "'facts.loss' is NaN, which JSON cannot hold",
+  ],
 ])('outputs that do not fit: %s', async (_, returned, problem) => {
   const isMap = typeof returned === 'object' && !Array.isArray(returned);
   const found = isMap ? { dataset: messages, ...returned } : returned;
@@ -206,6 +224,21 @@ test.each<[string, () => unknown, object]>([
   ['an error', () => new Error('broken'), { type: 'Internal', message: 'broken (steps.ts)' }],
   ['no message', () => new TypeError(), { message: 'TypeError without a message (steps.ts)' }],
   ['no error', () => 'text', { type: 'Internal', message: 'text (steps.ts)' }],
+  [
+    'an object',
+    () => ({ status: 503, body: { message: 'busy' } }),
+    { type: 'Internal', message: "{ status: 503, body: { message: 'busy' } } (steps.ts)" },
+  ],
+  [
+    'an object without a text',
+    () => Object.create(null),
+    { message: '[Object: null prototype] {} (steps.ts)' },
+  ],
+  [
+    'a circle',
+    circular,
+    { message: '<ref *1> { parent: { children: [ [Circular *1] ] } } (steps.ts)' },
+  ],
   [
     'a full disk',
     () => Object.assign(new Error('no space'), { code: 'ENOSPC' }),

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -33,6 +34,52 @@ test.each([
   ['nothing', 'loss 0.5', 'loss 0.5'],
 ])('a secret in %s', (_, text, expected) => {
   expect(redactorOf(SECRET).text(text)).toBe(expected);
+});
+
+const MARKUP = `R&D<b>'x'+"Ü"/1=2`;
+
+test.each([
+  ['Go, Rails', '"R\\u0026D\\u003cb\\u003e\'x\'+\\"Ü\\"/1=2"'],
+  ['Gson', '"R\\u0026D\\u003cb\\u003e\\u0027x\\u0027+\\"Ü\\"/1\\u003d2"'],
+  ['.NET', '"R\\u0026D\\u003Cb\\u003E\\u0027x\\u0027\\u002B\\u0022\\u00DC\\u0022/1=2"'],
+  ['Python', '"R&D<b>\'x\'+\\"\\u00dc\\"/1=2"'],
+  ['Jackson in ASCII', '"R&D<b>\'x\'+\\"\\u00DC\\"/1=2"'],
+  ['PHP', '"R&D<b>\'x\'+\\"\\u00dc\\"\\/1=2"'],
+  ['PHP for HTML', '"R\\u0026D\\u003Cb\\u003E\\u0027x\\u0027+\\u0022\\u00dc\\u0022\\/1=2"'],
+])(
+  'a secret in JSON as %s writes it, also in JSON, in an object of console and in base64',
+  (_, json) => {
+    expect(JSON.parse(json)).toBe(MARKUP);
+    const redactor = redactorOf(MARKUP);
+    expect(redactor.text(json)).toBe('"***"');
+    expect(redactor.text(JSON.stringify({ body: json }))).toBe('{"body":"\\"***\\""}');
+    expect(redactor.text(inspect({ body: json }, { breakLength: Infinity }))).toMatch(
+      /^{ body: ['`]"\*\*\*"['`] }$/,
+    );
+    for (const before of ['', '1', '12']) {
+      const holder = Buffer.from(`${before}${json}`);
+      for (const digits of [holder.toString('base64'), holder.toString('base64url')]) {
+        const left = redactor.text(digits);
+        expect(left).toContain('***');
+        expect(left.length).toBeLessThanOrEqual('***'.length + 8);
+      }
+    }
+  },
+);
+
+test.each([
+  ['a backslash', 'domain\\user-1'],
+  ['a double quote', 'pass"word-1'],
+  ['an apostrophe', "pass'word-1"],
+  ['every quote', 'pass\'"`word-1'],
+  ['an apostrophe and a backtick', "pass'`word-1"],
+  ['a control character', 'pass\u001bword-1'],
+  ['an escape of JSON', 'pass\\u00e9word-1'],
+])('a secret with %s, in JSON that console prints in an object', (_, secret) => {
+  for (const around of ['', "'", '`', "'`"]) {
+    const text = inspect({ body: JSON.stringify({ around, secret }) });
+    expect(redactorOf(secret).text(text)).toContain('"secret":"***"}');
+  }
 });
 
 test.each([
@@ -107,6 +154,8 @@ const ENCODINGS: readonly ((text: string) => string)[] = [
   (text) => Buffer.from(text).toString('base64'),
   (text) => Buffer.from(text).toString('base64').replace(/=+$/, ''),
   (text) => Buffer.from(text).toString('base64url'),
+  (text) => inspect(JSON.stringify(text), { breakLength: Infinity }).slice(2, -2),
+  (text) => Buffer.from(JSON.stringify(text).slice(1, -1)).toString('base64'),
 ];
 const secretText = fc.string({ minLength: 8, maxLength: 40, unit: 'grapheme' });
 const encoded = fc.record({

@@ -125,8 +125,18 @@ test.each<[string, PipelineText, string | RegExp]>([
   ],
   [
     'a pattern that backtracks for ever elsewhere',
-    `name: p\nparams: { a: { pattern: '^(((a+)+)+)+$', default: '${fill('a', 900_000)}!' } }\nsteps: {}`,
+    `name: p\nparams: { a: { pattern: '^(((a+)+)+)+$', default: '${fill('a', 700_000)}!' } }\nsteps: {}`,
     /^'default' is 'a{59}…', a string; expected a string that matches/,
+  ],
+  [
+    'slow patterns for long texts',
+    `name: p\nparams:\n${lines(9, (at) => `  p${at}: { pattern: ${at === 0 ? `&p '${'(a*)*'.repeat(198)}'` : '*p'}, default: ${at === 0 ? `&d ${fill('a', 400_000)}` : '*d'} }`)}\nsteps: {}`,
+    /^'default' is 'a{59}…', a string; matching the patterns of all params takes more than 20000000 steps/,
+  ],
+  [
+    'thousands of patterns that are slow to compile',
+    `name: p\nparams:\n${lines(4000, (at) => `  p${at}: { type: string, pattern: '(?:(?:(a*)*(b*)*${at}){31}){31}' }`)}\nsteps: {}`,
+    /^'pattern' is .*, a string; (RE2 needs|matching the patterns of all params takes more than)/,
   ],
 ])('%s: refused', (_, source, expected) => {
   const found = firstMessage(source);

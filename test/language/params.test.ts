@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { readParamTexts } from '../../language/param-texts.ts';
 import { type ParamDeclaration, parseParamText, type ParamType } from '../../language/params.ts';
+import { Patterns } from '../../language/pattern.ts';
 import type { JsonValue } from '../../plan/json.ts';
 
 function param(type: ParamType, rest: Partial<ParamDeclaration> = {}): ParamDeclaration {
@@ -35,7 +36,7 @@ test.each<[ParamDeclaration, string, JsonValue]>([
   [param('string', { pattern: '^\\p{L}.\\u{1F600}$' }), 'é-\u{1F600}', 'é-\u{1F600}'],
   [param('string', { enum: ['cpu', 'gpu'] }), 'gpu', 'gpu'],
 ])('%o from %j is %j', (declaration, text, expected) => {
-  const parsed = parseParamText(declaration, text);
+  const parsed = parseParamText(declaration, text, new Patterns());
   expect(parsed.ok ? parsed.value : 'refused').toEqual(expected);
 });
 
@@ -66,7 +67,7 @@ test.each<[ParamDeclaration, string, string]>([
     "param 'p' is '&a [*a]': alias '*a' stands inside its own anchor '&a'; move one of them out",
   ],
 ])('%o refuses %j', (declaration, text, message) => {
-  expect(parseParamText(declaration, text)).toEqual({ ok: false, message });
+  expect(parseParamText(declaration, text, new Patterns())).toEqual({ ok: false, message });
 });
 
 test('texts of a command line become params of the types that the file declares', () => {
@@ -99,5 +100,25 @@ steps: {}
     "unknown param 'unknown' was given; expected one of rows, rate, name",
     "unknown param '__proto__' was given; expected one of rows, rate, name",
     "param 'rows' is 'x', a string; expected an integer",
+  ]);
+});
+
+test('patterns of a command line take a bounded number of steps together', () => {
+  const source = `
+name: p
+params:
+  a: { type: string, pattern: &slow '${'(a*)*'.repeat(198)}$' }
+  b: { type: string, pattern: *slow }
+steps: {}
+`;
+  const text = 'a'.repeat(12_000);
+  expect(readParamTexts(source, new Map([['a', text]])).problems).toEqual([]);
+  const both = new Map([
+    ['a', text],
+    ['b', text],
+  ]);
+  expect(readParamTexts(source, both).problems).toEqual([
+    `param 'b' is '${'a'.repeat(59)}…', a string; matching the patterns of all params takes more than ` +
+      '20000000 steps; expected fewer or simpler patterns, or shorter texts',
   ]);
 });

@@ -73,7 +73,30 @@ test('what does the same work as an entry is unknown until that has run, and so 
   });
 });
 
+const UNSURE =
+  "unknown until tune (file=lost): 'tune (file=lost)' would fail, which cancels what has not ended";
+
 test.each<[string, string, Readonly<Record<string, string>>]>([
+  [
+    'fails fast with several entries at once',
+    'max_parallel: 2',
+    {
+      tune: 'fail: 3 entries',
+      'tune (file=rows)': UNSURE,
+      'tune (file=lost)': 'fail: there is no file lost',
+      'tune (file=other)': UNSURE,
+    },
+  ],
+  [
+    'fails fast with all entries at once',
+    'fail_fast: true',
+    {
+      tune: 'fail: 3 entries',
+      'tune (file=rows)': UNSURE,
+      'tune (file=lost)': 'fail: there is no file lost',
+      'tune (file=other)': UNSURE,
+    },
+  ],
   [
     'fails fast',
     'max_parallel: 1',
@@ -123,3 +146,98 @@ steps:
     });
   },
 );
+
+/** What an outcome that is known is as the status of a step. */
+const STATUSES: Readonly<Record<string, readonly (string | undefined)[]>> = {
+  hit: ['cached'],
+  run: ['completed'],
+  skip: ['skipped', 'cancelled'],
+  fail: ['failed'],
+};
+
+const everyRun = 'run: does its work in every run';
+const besideLost = "unknown until lost: nothing new starts once step 'lost' has failed";
+
+test.each<[string, number, string, Readonly<Record<string, string>>]>([
+  ['as one runs at a time', 1, '', { before: everyRun, beside: besideLost }],
+  ['where both find room', 3, '', { before: everyRun, beside: everyRun }],
+  [
+    'where a matrix may take the room',
+    4,
+    'tune: { uses: read@1, strategy: { matrix: { file: [rows, other] } }, with: { source: rows } }',
+    { before: everyRun, beside: besideLost },
+  ],
+  [
+    'where a matrix leaves room',
+    4,
+    'tune: { uses: read@1, strategy: { matrix: { file: [rows, other] }, max_parallel: 1 }, with: { source: rows } }',
+    { before: everyRun, beside: everyRun },
+  ],
+])('what starts beside a step that fails is told from max_parallel: %s', async (...given) => {
+  const [name, limit, more, expected] = given;
+  const file = `
+name: beside
+defaults: { max_parallel: ${limit} }
+steps:
+  before: { uses: announce@1, with: { text: x } }
+  lost: { uses: read@1, with: { source: lost } }
+  beside: { uses: announce@1, with: { text: x } }
+  ${more}
+`;
+  const { outcomes, wrong } = await fulfilled(name, file);
+  expect(outcomes).toMatchObject(expected);
+  expect(wrong).toEqual([]);
+});
+
+test('nothing behind a step whose matrix cannot be made is sure to start', async () => {
+  const file = `
+name: made
+steps:
+  data: { uses: read@1, with: { source: rows } }
+  before: { uses: announce@1, needs: data, with: { text: x } }
+  lost:
+    uses: announce@1
+    needs: data
+    strategy: { matrix: { text: '\${{ fromJSON(toJSON(steps.data.outputs.dataset)) }}' } }
+    with: { text: '\${{ matrix.text }}' }
+  beside: { uses: announce@1, needs: data, with: { text: x } }
+`;
+  const { outcomes, wrong } = await fulfilled('made', file);
+  expect(outcomes).toMatchObject({ data: 'hit', before: everyRun, beside: besideLost });
+  expect(wrong).toEqual([]);
+});
+
+test('a run in which an entry fails does what was told', async () => {
+  for (const limits of ['max_parallel: 1', 'max_parallel: 2', 'fail_fast: false']) {
+    const strategy = `{ matrix: { file: [rows, lost, other] }, ${limits} }`;
+    const file = `
+name: entries
+steps:
+  tune: { uses: read@1, strategy: ${strategy}, with: { source: '\${{ matrix.file }}' } }
+  anyway:
+    uses: announce@1
+    if: always()
+    with: { text: '\${{ steps.tune.result }}' }
+`;
+    const { outcomes, wrong } = await fulfilled(`entries ${limits}`, file);
+    expect(outcomes).toMatchObject({ anyway: everyRun });
+    expect(wrong).toEqual([]);
+  }
+});
+
+/** What was told of a pipeline, and what its run then did not do of what was told for sure. */
+async function fulfilled(
+  name: string,
+  file: string,
+): Promise<{ readonly outcomes: Record<string, string>; readonly wrong: readonly unknown[] }> {
+  const { steps } = await planned(file, {});
+  const state = await site.serving(lightKinds(1), [], () => site.run(name, file, {}));
+  const wrong = steps.filter(({ id, outcome }) => {
+    const status = state.steps[id]?.status;
+    return outcome.kind !== 'unknown' && STATUSES[outcome.kind]?.includes(status) !== true;
+  });
+  return {
+    outcomes: told(steps),
+    wrong: wrong.map(({ id, outcome }) => [id, outcome, state.steps[id]]),
+  };
+}

@@ -201,6 +201,21 @@ test.each<[string, Asked, Record<string, string>]>([
     },
   ],
   [
+    '--force with --from: all is asked for by --force',
+    { options: { force: true, from: 'large' } },
+    Object.fromEntries([...HITS, 'tell'].map((id) => [id, 'run: asked for by --force'])),
+  ],
+  [
+    'an input that the fingerprint is not of any more',
+    {
+      file: FILE.replace(
+        "text: '${{ params.text }}' }",
+        "text: '${{ params.text }}' }\n    cache: { ignore: [text] }",
+      ),
+    },
+    { first: 'run: text: left out by cache.ignore now', ...FROM_FIRST },
+  ],
+  [
     'what only the run knows',
     { file: FILE.replace('text: large', "text: '${{ run.id }}'") },
     { large: 'unknown until : reads run.id, which a run has' },
@@ -318,4 +333,56 @@ test('a source that has changed, and results that are damaged or gone', async ()
   expect(told(await planned({}))['data']).toMatch(
     /^run: rows changed: [0-9a-f]{8}… -> [0-9a-f]{8}…$/,
   );
+});
+
+test('an input that the fingerprint is of again', async () => {
+  await writeFile(join(site.dataRoot, 'again'), 'row');
+  const file = (cache: string): string => `
+name: again
+steps:
+  data: { uses: read@1, with: { source: again } }
+  text:
+    uses: rewrite@1
+    with: { dataset: '\${{ steps.data.outputs.dataset }}', text: one }
+    ${cache}
+`;
+  const ignoring = file('cache: { ignore: [text] }');
+  await site.serving(lightKinds(1), [], () => site.run('again', ignoring, {}));
+  expect(told(await planned({ file: ignoring }))).toEqual({});
+  expect(told(await planned({ file: file('') }))).toEqual({
+    text: 'run: text: no longer left out by cache.ignore',
+  });
+  await invalidate(
+    site.store,
+    (await getRun(site.store, 'again'))?.state.steps['text']?.fingerprint ?? '',
+  );
+  expect(told(await planned({ file: ignoring }))).toEqual({
+    text: 'run: the result of run again is not in the store any more',
+  });
+});
+
+test('those have to succeed that a step reads, or asks for in its if', async () => {
+  const more = [
+    ['plain', ''],
+    ['always', 'if: always(), '],
+    ['either', 'if: always() && params.on, '],
+    ['success', 'if: success() || params.above < 0, '],
+  ].map(
+    ([id, asked]) => `  ${id}: { uses: announce@1, needs: first, ${asked}with: { text: x } }\n`,
+  );
+  const reads =
+    "  reads: { uses: announce@1, if: always(), with: { text: x, dataset: '${{ steps.first.outputs.dataset }}' } }\n";
+  const file = FILE.replace('  tell:', `${more.join('')}${reads}  tell:`);
+  const steps = await planned({ file, params: { text: 'two' } });
+  const supposed = steps.flatMap(({ id, outcome, supposed: found = [] }) =>
+    outcome.kind === 'run' ? [[id, found] as const] : [],
+  );
+  expect(Object.fromEntries(supposed)).toMatchObject({
+    plain: ['first'],
+    always: [],
+    either: [],
+    success: ['first'],
+    reads: ['first'],
+    tell: ['size'],
+  });
 });
