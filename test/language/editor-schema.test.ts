@@ -190,7 +190,7 @@ describe('as `check` says', () => {
     'missing-key': ['refinement.yaml'],
     name: ['case.yaml'],
     'not-built': [],
-    param: ['example.yaml', 'unsatisfiable.yaml'],
+    param: ['example.yaml', 'slow-patterns.yaml', 'unsatisfiable.yaml'],
     'runs-on': [],
     schedule: ['example.yaml', 'timezones.yaml'],
     'unknown-key': [],
