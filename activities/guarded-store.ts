@@ -28,7 +28,7 @@ export function guardedStore(store: Store, secrets: ReadonlyMap<string, string>)
       return store.putFile(path, announce);
     },
     async swapRef(name, expected, value) {
-      refuse(scanner.nameIn(Buffer.from(JSON.stringify([name, value]))), 'its record');
+      refuse(scanner.nameInJson([name, value]), 'its record');
       return store.swapRef(name, expected, value);
     },
     getBlob: (digest) => store.getBlob(digest),
@@ -52,7 +52,7 @@ export function requireNoSecret(
   given: JsonObject,
   where: string,
 ): void {
-  const name = new SecretScanner(secrets).nameIn(Buffer.from(JSON.stringify(given)));
+  const name = new SecretScanner(secrets).nameInJson(given);
   if (name !== undefined) throw heldSecret(name, where);
 }
 

@@ -41,7 +41,7 @@ export async function runStep(
   const entry = await openEntry(store, input);
   const signals = attemptSignals(dependencies, input);
   try {
-    const result = await attempt(dependencies, input, step, entry, signals.signal);
+    const result = await attempt(dependencies, input, step, entry, signals);
     await entry.end({ outcome: 'completed', endedAt: Date.now() });
     return { ...result, attempt: entry.key.attempt };
   } catch (error) {
@@ -73,7 +73,7 @@ async function attempt(
   input: RunStepInput,
   step: AnyStep,
   entry: AttemptEntry,
-  signal: AbortSignal,
+  { signal, timedOut }: AttemptSignals,
 ): Promise<{ outputs: JsonObject; note?: string }> {
   const { store, env, workRoot, redactor } = dependencies;
   const temporaryDirectory = await createWorkFolder(workRoot);
@@ -101,6 +101,8 @@ async function attempt(
     const { inputs, secrets } = await bindSecrets(input, dependencies);
     const own = { ...context, store: guardedStore(store, secrets) };
     const found = await step.run(own, await settledInputs(store, step, input, inputs));
+    // A result that comes too late is none.
+    timedOut.throwIfAborted();
     const outputs = checkOutputs(step, found);
     requireSmall(outputs);
     requireNoSecret(secrets, outputs, 'what it puts out');
@@ -145,6 +147,8 @@ function requireSmall(outputs: JsonObject): void {
 
 interface AttemptSignals {
   readonly signal: AbortSignal;
+  /** Of these the step's timeout alone. */
+  readonly timedOut: AbortSignal;
   /** The failure that ends the attempt, once one of the signals fired. */
   reason(): unknown;
   stop(): void;
@@ -153,6 +157,7 @@ interface AttemptSignals {
 /** Cancellation, shutdown and the step's timeout, as one signal. */
 function attemptSignals(dependencies: ActivityDependencies, input: RunStepInput): AttemptSignals {
   const controller = new AbortController();
+  const late = new AbortController();
   const cancelled = Context.current().cancellationSignal;
   const abort = (reason: unknown): void => {
     if (!controller.signal.aborted) controller.abort(reason);
@@ -169,10 +174,13 @@ function attemptSignals(dependencies: ActivityDependencies, input: RunStepInput)
       : setTimeout(() => {
           const limit = `${input.timeoutMs ?? 0} ms`;
           const remedy = `raise 'timeout' of step '${input.stepId}'`;
-          abort(new Failure('Internal', `the attempt ran past its timeout of ${limit}: ${remedy}`));
+          const message = `the attempt ran past its timeout of ${limit}: ${remedy}`;
+          late.abort(new Failure('Internal', message));
+          abort(late.signal.reason);
         }, input.timeoutMs);
   return {
     signal: controller.signal,
+    timedOut: late.signal,
     reason: () => (controller.signal.aborted ? controller.signal.reason : undefined),
     stop() {
       clearTimeout(timer);

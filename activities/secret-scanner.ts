@@ -1,3 +1,4 @@
+import type { JsonValue } from '../plan/json.ts';
 import { secretForms } from './secret-forms.ts';
 
 interface Needle {
@@ -39,6 +40,12 @@ export class SecretScanner {
     return undefined;
   }
 
+  /** As `nameIn`, of JSON: as it will be written, and of each text in it as that is. */
+  nameInJson(value: JsonValue): string | undefined {
+    const texts = Buffer.from(textsIn(value).join('\0'));
+    return this.nameIn(texts) ?? this.nameIn(Buffer.from(JSON.stringify(value)));
+  }
+
   /** As `nameIn`, of bytes that come in pieces, however a secret is cut between them. */
   async nameInStream(chunks: AsyncIterable<Uint8Array>): Promise<string | undefined> {
     let tail: Uint8Array = new Uint8Array();
@@ -50,6 +57,14 @@ export class SecretScanner {
     }
     return undefined;
   }
+}
+
+/** Every text in a value, the names of a map's entries too. */
+function textsIn(value: JsonValue): readonly string[] {
+  if (typeof value === 'string') return [value];
+  if (value === null || typeof value !== 'object') return [];
+  if (Array.isArray(value)) return value.flatMap(textsIn);
+  return Object.entries(value).flatMap(([name, item]) => [name, ...textsIn(item)]);
 }
 
 function isAt({ bytes: wanted }: Needle, bytes: Uint8Array, at: number): boolean {

@@ -6,10 +6,11 @@ export function closed(properties: Readonly<Record<string, ValueSchema>>): Value
   return { type: 'object', properties, additionalProperties: false };
 }
 
-/** Anything that one of the schemas takes. */
+/** Anything that one of the schemas takes; anything at all without one, as of the items of an empty list. */
 export function oneSchema(schemas: readonly ValueSchema[]): ValueSchema {
   const [first] = schemas;
-  return schemas.length === 1 && first !== undefined ? first : { anyOf: schemas };
+  if (first === undefined) return {};
+  return schemas.length === 1 ? first : { anyOf: schemas };
 }
 
 /** The type of a value that is known; of a list, that of its items. */

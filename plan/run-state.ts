@@ -43,7 +43,10 @@ export function reduceEvent(
 ): RunState {
   switch (event.kind) {
     case 'planned':
-      for (const { id } of event.plan.steps) steps[id] = PENDING;
+      // One with a matrix gives lists, of nothing as long as it has no entries.
+      for (const { id, strategy } of event.plan.steps) {
+        steps[id] = strategy === undefined ? PENDING : { ...PENDING, entries: [] };
+      }
       return { ...state, name: event.plan.name };
     case 'ended':
       return {
@@ -141,7 +144,7 @@ export function orderedSteps({ steps }: RunState): readonly (readonly [StepId, S
 
 /** The run's status in words: one that had little to do says so. */
 export function statusText({ status, steps }: RunState): string {
-  const all = Object.values(steps).filter(({ entries }) => entries === undefined);
+  const all = Object.values(steps).filter(({ entries = [] }) => entries.length === 0);
   const cached = all.filter((step) => step.status === 'cached').length;
   if (status !== 'completed' || cached === 0) return status;
   return `${status}, ${cached} of ${all.length} steps from the cache`;

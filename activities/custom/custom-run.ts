@@ -43,13 +43,34 @@ async function placed<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await withStrayErrors(work);
+    return await withinPatience(withStrayErrors(work), signal);
   } catch (error) {
     if (error instanceof Failure || signal.aborted) throw error;
     const { type, message } = toFailure(error);
     const { name, stack } = error instanceof Error ? error : { name: 'error', stack: undefined };
     const text = `${message || `${name} without a message`} (${source.placeOf(stack)})`;
     throw new Failure(type, text, { cause: error });
+  }
+}
+
+/** Code that does not listen to its signal is left behind so long after it; nothing of it counts then. */
+const PATIENCE_MS = 5_000;
+
+async function withinPatience<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const leftBehind = new Promise<never>((_, reject) => {
+    onAbort = () => {
+      timer = setTimeout(() => reject(signal.reason as Error), PATIENCE_MS);
+    };
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort);
+  });
+  try {
+    return await Promise.race([work, leftBehind]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
 }
 

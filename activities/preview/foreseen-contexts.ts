@@ -37,10 +37,12 @@ function resultsOf(step: StepId, known: Known): JsonObject {
   const { state, matrices } = known;
   const unknown = known.unknown.ofStep(step);
   if (!matrices.has(step)) return { outputs: unknown };
-  const { entries } = stepState(state, step);
+  const { entries = [] } = stepState(state, step);
+  // Of a matrix whose values are not known.
+  if (entries.length === 0) return { outputs: unknown, matrix: unknown };
   return {
-    outputs: entries?.map((id) => outputsOf(id, known)) ?? unknown,
-    matrix: entries?.map((id) => stepState(state, id).matrix ?? {}) ?? unknown,
+    outputs: entries.map((id) => outputsOf(id, known)),
+    matrix: entries.map((id) => stepState(state, id).matrix ?? {}),
   };
 }
 

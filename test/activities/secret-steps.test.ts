@@ -40,6 +40,7 @@ const LEAKS: Readonly<Record<string, Leak>> = {
     throw new Error(`${Buffer.from(secret).toString('base64')} ${encodeURIComponent(secret)}`);
   },
   output: (secret) => Promise.resolve({ said: `you are ${secret}` }),
+  nested: (secret) => Promise.resolve({ said: JSON.stringify(JSON.stringify({ secret })) }),
   blob: async (secret, { store }) => {
     const { digest } = await store.putBlob(Buffer.from(JSON.stringify({ secret })));
     return { said: digest };
@@ -163,6 +164,7 @@ test.each<[string, { message?: string; note?: string; said?: string }]>([
   ['fail', { message: 'the server said: ***' }],
   ['crash', { message: '*** ***' }],
   ['output', { message: `what it puts out ${HELD}` }],
+  ['nested', { message: `what it puts out ${HELD}` }],
   ['blob', { message: `what it makes ${HELD}` }],
   ['file', { message: `its file rows.bin ${HELD}` }],
   ['metadata', { message: `what it makes ${HELD}` }],

@@ -65,6 +65,13 @@ export default [
     }),
   ),
   defineStep({
+    ...shared, kind: 'sleeps', with: z.strictObject({ ms: z.int() }), outputs: {},
+    async run(_, { ms }) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return {};
+    },
+  }),
+  defineStep({
     ...shared, kind: 'mistypes', with: none, outputs: {},
     run() {
       throw new Failure('Bogus' as never, 'no such type');
@@ -200,6 +207,19 @@ test('kinds with errors that nobody waits for fail their step, and not the worke
       'the outputs of the step hold 1048587 bytes; expected at most 262144: put what is large into an artifact, as a dataset or a file',
   });
   expect(statuses(await run('afterwards'))).toEqual(allCachedBut({}));
+});
+
+test('a kind that does not listen to its signal fails past its timeout, whether it ends or not', async () => {
+  const sleeps = (ms: number): JsonObject => ({
+    ...{ uses: 'sleeps@1', with: { ms }, timeout: '500ms', retry: { max_attempts: 1 } },
+  });
+  const { steps } = await runOf('sleeping', { late: sleeps(1_000), never: sleeps(600_000) });
+  for (const id of ['late', 'never']) {
+    expect(steps[id]?.error).toEqual({
+      type: 'Internal',
+      message: `the attempt ran past its timeout of 500 ms: raise 'timeout' of step '${id}'`,
+    });
+  }
 });
 
 test('a source kind is a hit while its revision stays, and a training kind runs on its queue', async () => {

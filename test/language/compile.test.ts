@@ -207,6 +207,38 @@ test('thousands of steps that lack everything get their snippets', () => {
   );
 });
 
+test('an empty list of a param beside a list of an earlier step is no mistake', () => {
+  const source = {
+    name: 'p',
+    params: { languages: { type: 'list', default: [] } },
+    steps: {
+      data: { uses: 'download-dataset@1', with: { source: 'file:a.csv', text: 'text' } },
+      each: {
+        uses: 'download-dataset@1',
+        strategy: {
+          matrix: {
+            label: '${{ steps.data.outputs.labels }}',
+            language: '${{ params.languages }}',
+          },
+        },
+        with: { source: 'file:${{ matrix.language }}.csv', text: '${{ matrix.label }}' },
+      },
+    },
+  };
+  expect(messages(source)).toBe('ok');
+});
+
+test('whether a step has put out a word at all may be asked', () => {
+  const source = {
+    name: 'p',
+    steps: {
+      one: { uses: 'probe@1', if: false },
+      two: { uses: 'probe@1', if: "always() && steps.one.result == ''" },
+    },
+  };
+  expect(messages(source)).not.toContain('is never');
+});
+
 test('a cycle through every step is found, and shown shortened', () => {
   const source = chain(1000).replace('text: text', 'text: "${{ steps.s999.outputs.rows }}"');
   const result = compile({ source, catalog });

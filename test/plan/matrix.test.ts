@@ -234,6 +234,15 @@ test('the results are lists in the order of the entries', () => {
   });
 });
 
+test.each(['skipped', 'cancelled', 'failed'] as const)(
+  'of a step that was %s before it had entries the results are lists of nothing',
+  (status) => {
+    const { state } = progressWith(OF, { tune: { status } });
+    const { tune } = expressionContexts(OF, state, FACTS, ['tune'])['steps'] as JsonObject;
+    expect(tune).toMatchObject({ outputs: [], matrix: [] });
+  },
+);
+
 test('an entry that failed ends the run before its matrix has, if that fails fast', () => {
   const after = OF.steps[1]!;
   expect(begun({ status: 'failed' }).circumstances(after).failed).toEqual(['tune']);
