@@ -1,7 +1,13 @@
+import { Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 import type { AnyStep } from './catalog.ts';
 import { compilePipeline } from './compile-pipeline.ts';
-import type { ControlActivities, SourceActivities, StepActivities } from './contract.ts';
+import type {
+  ControlActivities,
+  RunStepInput,
+  SourceActivities,
+  StepActivities,
+} from './contract.ts';
 import { prepareSteps } from './prepare-steps.ts';
 import { recordRun } from './record-run.ts';
 import type { Redactor } from './redactor.ts';
@@ -37,7 +43,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       activity(dependencies, ...args).catch((error: unknown) => {
         throw dependencies.redactor.error(error);
       });
-  const run = bind(runStep);
+  const leases = new Leases(dependencies.store);
+  const run = bind((_, input: RunStepInput) => runStep({ ...dependencies, leases }, input));
   const steps = (role: AnyStep['role']): StepActivities => ({
     ...Object.fromEntries(
       dependencies.catalog.filter((step) => step.role === role).map((step) => [step.kind, run]),

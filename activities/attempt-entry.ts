@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
 import { CancelledFailure } from '@temporalio/common';
-import type { Failure } from '../plan/failures.ts';
+import type { Failure, FailureType } from '../plan/failures.ts';
 import type { StepId } from '../plan/plan.ts';
 import {
   openAttempt,
   updateAttempt,
   type AttemptKey,
+  type AttemptOutcome,
   type AttemptProgress,
 } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
@@ -18,9 +19,14 @@ export function outcomeOf(
 ): Pick<AttemptProgress, 'outcome' | 'failure'> {
   if (end instanceof CancelledFailure) return { outcome: 'cancelled' };
   const { type, message } = end;
-  const outcome = type === 'ShuttingDown' ? 'shutting-down' : 'failed';
-  return { outcome, failure: { type, message } };
+  return { outcome: OUTCOMES[type] ?? 'failed', failure: { type, message } };
 }
+
+/** Of failures that say nothing of the step. */
+const OUTCOMES: Partial<Record<FailureType, AttemptOutcome>> = {
+  ShuttingDown: 'shutting-down',
+  ComputedElsewhere: 'cancelled',
+};
 
 /** Progress reaches the ledger at most this often. */
 const RECORD_EVERY_MS = 2_000;

@@ -59,9 +59,11 @@ export function endOfAttempt(error: unknown, redactor: Redactor): Failure | Canc
   return new Failure('ShuttingDown', 'the worker is shutting down');
 }
 
-/** ShuttingDown and a worker of another build say nothing of the step: they never count. */
-function countsAsReported(failure: Failure): boolean {
-  return failure.type !== 'ShuttingDown' && failure.type !== 'WorkerMismatch';
+/** What says nothing of the step never counts. */
+const UNCOUNTED: readonly FailureType[] = ['ShuttingDown', 'WorkerMismatch', 'ComputedElsewhere'];
+
+function countsAsReported({ type }: Failure): boolean {
+  return !UNCOUNTED.includes(type);
 }
 
 const HAND_OVER_DELAY_MS = 1_000;

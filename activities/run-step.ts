@@ -7,6 +7,7 @@ import type { ArtifactDigest } from '../plan/plan.ts';
 import { verifyArtifact } from '../store/artifacts.ts';
 import { type CacheEntry, lookUp, publish } from '../store/cache.ts';
 import { countReportedFailures } from '../store/ledger.ts';
+import type { Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 import { pruneCheckpoints } from '../training/checkpoints/checkpoint-store.ts';
 import type { ActivityDependencies } from './activities.ts';
@@ -21,27 +22,54 @@ import { guardedStore, requireNoSecret } from './guarded-store.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { settledInputs } from './step-device.ts';
 import type { StepContext } from './step-context.ts';
+import { StepLease } from './step-lease.ts';
 import { createWorkFolder } from './work-folders.ts';
 
+export interface StepDependencies extends ActivityDependencies {
+  readonly leases: Leases;
+}
+
 /**
- * One attempt of a step: looks in the cache again, keeps the ledger, heartbeats, ends with what
+ * One attempt of a step: looks in the cache again, takes the lease of its fingerprint, keeps the ledger, heartbeats, ends with what
  * the kind's `run` gives or with a failure that says whether Temporal tries again.
  */
 export async function runStep(
-  dependencies: ActivityDependencies,
+  dependencies: StepDependencies,
   input: RunStepInput,
 ): Promise<RunStepResult> {
   const { store } = dependencies;
   const step = declarationOf(dependencies.catalog, input);
-  const published = step.effect === 'external' ? undefined : await usableResult(store, input);
-  if (published !== undefined) {
-    await pruneCheckpoints(store, input.fingerprint);
-    return { outputs: published.outputs, attempt: 0, cached: true };
-  }
-  const entry = await openEntry(store, input);
-  const signals = attemptSignals(dependencies, input);
+  if (step.effect === 'external') return execute(dependencies, input, step);
+  const published = await cachedResult(store, input);
+  if (published !== undefined) return published;
+  if (isUncached(input)) return execute(dependencies, input, step);
+  const lease = await StepLease.take(dependencies.leases, input);
   try {
-    const result = await attempt(dependencies, input, step, entry, signals);
+    const since = lease.isTakenOver ? await cachedResult(store, input) : undefined;
+    return since ?? (await execute(dependencies, input, step, lease));
+  } finally {
+    await lease.release();
+  }
+}
+
+async function cachedResult(store: Store, input: RunStepInput): Promise<RunStepResult | undefined> {
+  const published = await usableResult(store, input);
+  if (published === undefined) return undefined;
+  await pruneCheckpoints(store, input.fingerprint);
+  return { outputs: published.outputs, attempt: 0, cached: true };
+}
+
+async function execute(
+  dependencies: ActivityDependencies,
+  input: RunStepInput,
+  step: AnyStep,
+  lease?: StepLease,
+): Promise<RunStepResult> {
+  const { store } = dependencies;
+  const entry = await openEntry(store, input);
+  const signals = attemptSignals(dependencies, input, lease?.lost);
+  try {
+    const result = await attempt(dependencies, { input, step, lease }, entry, signals);
     await entry.end({ outcome: 'completed', endedAt: Date.now() });
     return { ...result, attempt: entry.key.attempt };
   } catch (error) {
@@ -68,10 +96,15 @@ async function openEntry(store: Store, input: RunStepInput): Promise<AttemptEntr
   }
 }
 
+interface Attempted {
+  readonly input: RunStepInput;
+  readonly step: AnyStep;
+  readonly lease: StepLease | undefined;
+}
+
 async function attempt(
   dependencies: ActivityDependencies,
-  input: RunStepInput,
-  step: AnyStep,
+  { input, step, lease }: Attempted,
   entry: AttemptEntry,
   { signal, timedOut }: AttemptSignals,
 ): Promise<{ outputs: JsonObject; note?: string }> {
@@ -115,6 +148,7 @@ async function attempt(
       ...(input.upstream !== undefined && { upstream: input.upstream }),
       createdAt: Date.now(),
     };
+    await lease?.requireHeld();
     const published = await publish(store, result, (before) => isKept(input, before));
     // Not before: until there is a result, another attempt may need them.
     await pruneCheckpoints(store, input.fingerprint);
@@ -154,8 +188,12 @@ interface AttemptSignals {
   stop(): void;
 }
 
-/** Cancellation, shutdown and the step's timeout, as one signal. */
-function attemptSignals(dependencies: ActivityDependencies, input: RunStepInput): AttemptSignals {
+/** Cancellation, shutdown, a lost lease and the step's timeout, as one signal. */
+function attemptSignals(
+  dependencies: ActivityDependencies,
+  input: RunStepInput,
+  lost?: AbortSignal,
+): AttemptSignals {
   const controller = new AbortController();
   const late = new AbortController();
   const cancelled = Context.current().cancellationSignal;
@@ -164,6 +202,8 @@ function attemptSignals(dependencies: ActivityDependencies, input: RunStepInput)
   };
   const onCancel = (): void => abort(cancelled.reason);
   const onShutdown = (): void => abort(dependencies.shutdown.reason);
+  const onLost = (): void => abort(lost?.reason);
+  lost?.addEventListener('abort', onLost);
   cancelled.addEventListener('abort', onCancel);
   dependencies.shutdown.addEventListener('abort', onShutdown);
   if (cancelled.aborted) onCancel();
@@ -184,6 +224,7 @@ function attemptSignals(dependencies: ActivityDependencies, input: RunStepInput)
     reason: () => (controller.signal.aborted ? controller.signal.reason : undefined),
     stop() {
       clearTimeout(timer);
+      lost?.removeEventListener('abort', onLost);
       cancelled.removeEventListener('abort', onCancel);
       dependencies.shutdown.removeEventListener('abort', onShutdown);
     },

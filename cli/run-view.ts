@@ -167,12 +167,11 @@ async function pendingSteps(
     if (Object.keys(details).length > 0) pending.live[step] = details;
     const { attempt } = details;
     // Of a later attempt that runs there is better to tell.
-    const failure =
-      activity.state === ACTIVITY_STATE.started ? null : activity.lastFailure?.message;
+    const retried = activity.state === ACTIVITY_STATE.started ? undefined : retryNote(activity);
     pending.steps[step] = {
       ...state,
       attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),
-      ...(failure && { note: `trying again after: ${failure}` }),
+      ...(retried !== undefined && { note: retried }),
     };
     const queue = activity.activityOptions?.taskQueue?.name;
     if (!queue || !waitsLong(activity)) continue;
@@ -187,6 +186,13 @@ async function pendingSteps(
     pending.waiting.push({ step: '', queue: CONTROL_QUEUE });
   }
   return pending;
+}
+
+/** Why it waits to be tried again. */
+function retryNote({ lastFailure }: PendingActivity): string | undefined {
+  if (!lastFailure?.message) return undefined;
+  const isWaiting = lastFailure.applicationFailureInfo?.type === 'ComputedElsewhere';
+  return `${isWaiting ? 'waiting' : 'trying again after'}: ${lastFailure.message}`;
 }
 
 /** Whether it has been ready for a worker, not in the pause before a retry, for long. */

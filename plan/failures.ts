@@ -12,6 +12,7 @@ export const FAILURE_TYPES = {
   DeviceUnavailable: { retryable: true },
   WorkerMismatch: { retryable: true },
   ShuttingDown: { retryable: true },
+  ComputedElsewhere: { retryable: true },
   Internal: { retryable: true },
 } as const satisfies Record<string, { retryable: boolean }>;
 
