@@ -99,15 +99,21 @@ async function changesFor(
     const change = found === undefined ? 'create' : isSame ? 'unchanged' : 'update';
     changes.push({ id, change, differences: different, wanted });
   }
-  for await (const summary of connected.client.schedule.list()) {
-    const { scheduleId: id } = summary;
-    if (pipelineOf(summary) !== name || schedules.some((wanted) => wanted.id === id)) continue;
+  const ids = new Set(schedules.map(({ id }) => id));
+  for (const id of await idsOf(connected, name)) {
     // The list may lag behind a deletion.
-    if ((await describe(connected, id)) !== undefined) {
-      changes.push({ id, change: 'delete', differences: {} });
-    }
+    if (ids.has(id) || (await describe(connected, id)) === undefined) continue;
+    changes.push({ id, change: 'delete', differences: {} });
   }
   return changes;
+}
+
+async function idsOf({ client }: Connected, name: string): Promise<readonly string[]> {
+  const ids: string[] = [];
+  for await (const found of client.schedule.list()) {
+    if (pipelineOf(found) === name) ids.push(found.scheduleId);
+  }
+  return ids.sort();
 }
 
 async function describe(

@@ -6,6 +6,7 @@ import {
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
+import { DEFAULT_SCHEDULE } from '../../language/defaults.ts';
 import type { JsonObject } from '../../plan/json.ts';
 import { PIPELINE_WORKFLOW } from '../../plan/names.ts';
 import { CommandError } from '../command-error.ts';
@@ -68,7 +69,7 @@ async function listedSchedule(
     id,
     pipeline: pipelineOf(found) ?? null,
     cron: cronOf(spec),
-    timezone: spec.timezone || 'UTC',
+    timezone: spec.timezone || DEFAULT_SCHEDULE.timezone,
     overlap: overlapOf(policies.overlap),
     paused: state.paused,
     note: state.note || null,
