@@ -114,6 +114,66 @@ program
   .argument('<id>')
   .option('--json', 'the final run state as JSON')
   .action(async (id, options) => end((await import('./commands/cancel.ts')).cancel(id, options)));
+const schedule = program.command('schedule').description('recurring runs of a pipeline');
+schedule
+  .command('apply')
+  .description("make the server's schedules those of a pipeline's `on`")
+  .argument('<file>')
+  .option('-p, --param <name=value>', 'a param of the scheduled runs; again for more', collect)
+  .option('--steps <file>', STEPS_DESCRIPTION, collectStepFiles)
+  .option('--dry-run', 'print what would change, and change nothing')
+  .option('--json', 'as JSON')
+  .action(async (file, options) =>
+    end((await import('./commands/schedule-apply.ts')).scheduleApply(file, options)),
+  );
+schedule
+  .command('list')
+  .description('list schedules, with their next and their last run')
+  .option('--json', 'as JSON')
+  .action(async (options) => end((await import('./commands/schedules.ts')).scheduleList(options)));
+schedule
+  .command('trigger')
+  .description('start a run now')
+  .argument('<id>')
+  .option('--json', 'as JSON')
+  .action(async (id, options) =>
+    end((await import('./commands/schedules.ts')).scheduleTrigger(id, options)),
+  );
+schedule
+  .command('pause')
+  .description('start no runs until it is resumed')
+  .argument('<id>')
+  .option('--note <text>', 'why')
+  .option('--json', 'as JSON')
+  .action(async (id, options) =>
+    end((await import('./commands/schedules.ts')).schedulePause(id, options)),
+  );
+schedule
+  .command('resume')
+  .description('end a pause')
+  .argument('<id>')
+  .option('--json', 'as JSON')
+  .action(async (id, options) =>
+    end((await import('./commands/schedules.ts')).scheduleResume(id, options)),
+  );
+schedule
+  .command('backfill')
+  .description('start a run for each time in the past, one after another')
+  .argument('<id>')
+  .requiredOption('--from <time>', 'such as 2026-01-31T03:00:00Z')
+  .requiredOption('--to <time>', 'such as 2026-02-03T03:00:00Z')
+  .option('--json', 'as JSON')
+  .action(async (id, options) =>
+    end((await import('./commands/schedules.ts')).scheduleBackfill(id, options)),
+  );
+schedule
+  .command('delete')
+  .description('delete a schedule; its runs stay')
+  .argument('<id>')
+  .option('--json', 'as JSON')
+  .action(async (id, options) =>
+    end((await import('./commands/schedules.ts')).scheduleDelete(id, options)),
+  );
 program
   .command('models')
   .description('the model registry')

@@ -8,3 +8,13 @@ export const DEFAULT_RETRY: RetryPolicy = {
 };
 export const DEFAULT_MAX_PARALLEL = 16;
 export const DEFAULT_RUNS_ON = 'cpu';
+
+/** Temporal takes no shorter catch-up window. */
+export const MIN_CATCHUP_WINDOW_MS = 10_000;
+export const DEFAULT_SCHEDULE = {
+  timezone: 'UTC',
+  overlap: 'skip',
+  catchupWindowMs: 300_000,
+  jitterMs: 0,
+  pauseOnFailure: false,
+} as const;

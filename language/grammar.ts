@@ -3,7 +3,13 @@ import { DURATION, formatDuration } from './checks/duration.ts';
 import { MAX_ATTEMPTS, MAX_PARALLEL } from './checks/limit.ts';
 import { MAX_LENGTH, NAME_FORMS } from './checks/name.ts';
 import { LABEL } from './checks/runs-on.ts';
-import { DEFAULT_MAX_PARALLEL, DEFAULT_RETRY, DEFAULT_RUNS_ON } from './defaults.ts';
+import {
+  DEFAULT_MAX_PARALLEL,
+  DEFAULT_RETRY,
+  DEFAULT_RUNS_ON,
+  DEFAULT_SCHEDULE,
+  MIN_CATCHUP_WINDOW_MS,
+} from './defaults.ts';
 import { PARAM_TYPES } from './params.ts';
 
 // The keys of a pipeline file, part by part: what each holds, its default and its meaning. The checks
@@ -163,18 +169,41 @@ export const DEFAULTS_KEYS_NOT_BUILT = ['pause_timeout'];
 
 export const SCHEDULE = z.strictObject({
   cron: text.describe('five cron fields, @daily and the like, or @every 12h (whole seconds)'),
-  timezone: text.optional().describe('IANA name, such as Europe/Paris; without it UTC'),
+  timezone: text.default(DEFAULT_SCHEDULE.timezone).describe('IANA name, such as Europe/Paris'),
   overlap: z
     .enum(OVERLAPS)
+    .default(DEFAULT_SCHEDULE.overlap)
+    .describe(
+      `when the run before is still going on: ${OVERLAPS.join(', ')} (leave this one out, start it after, cancel the one before, run both)`,
+    ),
+  catchup_window: duration
+    .default(formatDuration(DEFAULT_SCHEDULE.catchupWindowMs))
+    .describe(
+      `how late a run may start that the server missed, ${formatDuration(MIN_CATCHUP_WINDOW_MS)} at least; what is missed by more is left out`,
+    ),
+  jitter: duration
+    .default(formatDuration(DEFAULT_SCHEDULE.jitterMs))
+    .describe('each run starts by up to so much later, at random'),
+  pause_on_failure: z
+    .boolean()
+    .default(DEFAULT_SCHEDULE.pauseOnFailure)
+    .describe('a run that fails pauses the schedule'),
+  params: z
+    .record(nameOf('param'), z.unknown())
     .optional()
-    .describe(`when the run before is still going on: ${OVERLAPS.join(', ')}; without it skip`),
+    .describe('values for params of the file in its runs, as a submission gives them'),
+  id: nameOf('pipeline')
+    .optional()
+    .describe(
+      "of the schedule, in the whole namespace; without it the pipeline's name, for the second of the list NAME-2 and so on",
+    ),
 });
 
 export const ON = z.strictObject({
   schedule: z
     .array(SCHEDULE)
     .optional()
-    .describe('when it runs: checked, and answered with the command that creates the schedule'),
+    .describe('times at which it runs, once `retune schedule apply FILE` has told the server'),
 });
 
 export const PIPELINE = z.strictObject({

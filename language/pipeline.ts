@@ -1,6 +1,7 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { CachePolicy, RetryPolicy, StepId } from '../plan/plan.ts';
 import type { LocatedParam } from './checks/param-value.ts';
+import type { OVERLAPS } from './grammar.ts';
 import type { LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import type { Range } from './source-text.ts';
 import type { StepSignature } from './step-declaration.ts';
@@ -18,6 +19,8 @@ export interface Pipeline {
   readonly defaults: StepDefaults;
   readonly steps: ReadonlyMap<StepId, Step>;
   readonly outputs?: LocatedMap;
+  /** Those in which nothing is wrong, in the file's order. */
+  readonly schedules: readonly Schedule[];
 }
 
 export interface StepDefaults {
@@ -71,4 +74,19 @@ export interface Condition {
   readonly text: string;
   /** Undefined when it could not be read. */
   readonly expression?: LocatedExpression;
+}
+
+export type Overlap = (typeof OVERLAPS)[number];
+
+/** When the file says that it runs, and with what. */
+export interface Schedule {
+  /** Of the schedule on the server; its runs have it with their time added. */
+  readonly id: string;
+  readonly cron: string;
+  readonly timezone: string;
+  readonly overlap: Overlap;
+  readonly catchupWindowMs: number;
+  readonly jitterMs: number;
+  readonly pauseOnFailure: boolean;
+  readonly params: JsonObject;
 }

@@ -47,7 +47,35 @@ export function printPipeline(options: CheckOptions): Printing {
     fillInputs(document, place, step);
     fill(document, place, effectiveFields(step, pipeline.defaults));
   }
+  fillSchedules(document, inside(root, 'on'), pipeline);
   return { ok: true, text: document.toString() };
+}
+
+function fillSchedules(
+  document: PrintedDocument,
+  on: Place | undefined,
+  { schedules }: Pipeline,
+): void {
+  if (on === undefined) return;
+  const list = pairOf(on.map, 'schedule')?.value;
+  if (!isSeq(list)) return;
+  const around = [...on.around, on.map, list];
+  for (const [index, schedule] of schedules.entries()) {
+    const map = list.items[index];
+    if (!isMap(map)) continue;
+    fill(
+      document,
+      { map, around },
+      {
+        timezone: schedule.timezone,
+        overlap: schedule.overlap,
+        catchup_window: formatDuration(schedule.catchupWindowMs),
+        jitter: formatDuration(schedule.jitterMs),
+        pause_on_failure: schedule.pauseOnFailure,
+        id: schedule.id,
+      },
+    );
+  }
 }
 
 /** Every param in its long form, with its type. */

@@ -12,7 +12,7 @@ import { checkDistinctNames, checkName } from './checks/name.ts';
 import { checkKeysNotBuilt } from './checks/not-built.ts';
 import { type LocatedParam, resolveParams } from './checks/param-value.ts';
 import { readParam } from './checks/param.ts';
-import { checkSchedules } from './checks/schedule.ts';
+import { readSchedules } from './checks/schedule.ts';
 import { checkUnknownKeys } from './checks/unknown-key.ts';
 import { readUses } from './checks/uses.ts';
 import { readMap, readText } from './checks/value-type.ts';
@@ -67,7 +67,7 @@ export function readPipeline(
   const name = readName(entries.get('name'), reporter);
   const outputs = readOutputs(entries.get('outputs'), reporter);
   const steps = readSteps(entries.get('steps'), { defaults, templates, reporter, ...options });
-  checkSchedules(entries.get('on'), name, reporter);
+  const schedules = readSchedules(entries.get('on'), { name, params, patterns }, reporter);
   return {
     root,
     name,
@@ -76,6 +76,7 @@ export function readPipeline(
     env: readEnv(entries.get('env'), reporter),
     defaults,
     steps,
+    schedules,
     ...(description !== undefined && { description }),
     ...(outputs !== undefined && { outputs }),
   };

@@ -37,7 +37,7 @@ export const RULES = {
   schedule: {
     severity: 'error or hint',
     summary:
-      'A schedule has a cron text, a timezone and an overlap policy that Temporal takes. A hint says how to create it: a submission runs once.',
+      'A schedule has times and policies that Temporal takes, params that the file declares, and an id of its own. A hint says how to create it: a submission runs once.',
   },
   secret: error('A secret stands by itself in a `with`, and nowhere that would keep its value.'),
   'unknown-key': error('Every key is one that is read: nothing that a person writes is ignored.'),

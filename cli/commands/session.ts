@@ -11,9 +11,14 @@ export async function withServer<T>(
   use: (connected: Connected, store: Store) => Promise<T>,
 ): Promise<T> {
   const store = await openUserStore();
+  return withConnection((connected) => use(connected, store));
+}
+
+/** Runs `use` with a server alone, and closes the connection whatever happens. */
+export async function withConnection<T>(use: (connected: Connected) => Promise<T>): Promise<T> {
   const connected = await connect();
   try {
-    return await use(connected, store);
+    return await use(connected);
   } finally {
     await connected.close();
   }

@@ -43,7 +43,7 @@ export function readDuration(
 }
 
 function expectation(found: unknown, milliseconds: number | undefined, minimumMs: number): string {
-  if (milliseconds !== undefined) return `expected from ${minimumMs}ms to 365d`;
+  if (milliseconds !== undefined) return `expected from ${formatDuration(minimumMs)} to 365d`;
   const expected = 'expected a duration such as 30s, 5m or 1h30m';
   return typeof found === 'number' ? `${expected}; add a unit: ${found}s` : expected;
 }

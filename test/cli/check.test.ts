@@ -163,7 +163,7 @@ test('a schedule from standard input: the command names a file to save it in', (
   const source = `name: good\nsteps: { data: ${data} }\non: { schedule: [{ cron: '@daily' }] }\n`;
   expect(checkedStdin(source)).toEqual([
     '0',
-    "<stdin>:3:26: hint: a submission runs once; save this text as FILE; the schedule is created with: temporal schedule create --schedule-id good --cron '@daily' --workflow-id good --type pipeline --task-queue retune --input-file FILE --input-meta encoding=binary/plain [schedule]",
+    "<stdin>:3:26: hint: a submission runs once; save this text as FILE; 'retune schedule apply FILE' makes the schedule 'good'; without retune it is created with: temporal schedule create --schedule-id good --cron '@daily' --catchup-window 5m --workflow-id good --type pipeline --task-queue retune --input-file FILE --input-meta encoding=binary/plain [schedule]",
   ]);
 });
 

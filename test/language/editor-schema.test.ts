@@ -192,7 +192,7 @@ describe('as `check` says', () => {
     'not-built': [],
     param: ['example.yaml', 'slow-patterns.yaml', 'unsatisfiable.yaml'],
     'runs-on': [],
-    schedule: ['example.yaml', 'timezones.yaml'],
+    schedule: ['example.yaml', 'params.yaml', 'timezones.yaml'],
     'unknown-key': [],
     uses: [],
     'value-type': [],

@@ -124,6 +124,10 @@ const schedule = some({
   cron: mostly(fc.constantFrom('0 3 * * 1', '@daily', '@every 0s', '61 * * * *')),
   timezone: mostly(fc.constantFrom('Europe/Paris', 'UTC', 'europe/paris', 'Mars/Base')),
   overlap: mostly(fc.constantFrom('skip', 'buffer_one')),
+  catchup_window: mostly(fc.constantFrom('5m', '1s', '1d')),
+  pause_on_failure: mostly(fc.boolean()),
+  params: mostly(fc.dictionary(name, anything, { maxKeys: 2 })),
+  id: mostly(fc.constantFrom('a', 'b.1')),
 });
 
 /** Most keys and values are in their places. */

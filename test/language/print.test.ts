@@ -288,6 +288,33 @@ ${DATA}  base:
 `);
 });
 
+test('a schedule gets its policies and its id', () => {
+  const source = `${SMALL}on:
+  schedule:
+    - { cron: '@daily', jitter: 5m }
+    - cron: '@weekly'
+      id: weekly
+`;
+  const text = printed(source, kinds);
+  expect(text.slice(text.indexOf('on:\n'))).toBe(`on:
+  schedule:
+    - cron: '@daily'
+      jitter: 5m
+      timezone: UTC # default
+      overlap: skip # default
+      catchup_window: 5m # default
+      pause_on_failure: false # default
+      id: small # default
+    - cron: '@weekly'
+      id: weekly
+      timezone: UTC # default
+      overlap: skip # default
+      catchup_window: 5m # default
+      jitter: 0s # default
+      pause_on_failure: false # default
+`);
+});
+
 test('a param that is given becomes the default, in the place of the one before', () => {
   const text = printed(SMALL, kinds, { rows: 5, rate: 0.25 });
   expect(text.slice(text.indexOf('params:'), text.indexOf('  splits:'))).toBe(`params:
