@@ -1,6 +1,6 @@
 import { data } from '@actions/expressions';
-import { Star } from '@actions/expressions/ast';
-import type { Expr, ExprVisitor, IndexAccess } from '@actions/expressions/ast';
+import { Literal, Star } from '@actions/expressions/ast';
+import type { Binary, Expr, ExprVisitor, IndexAccess } from '@actions/expressions/ast';
 import { type Token, TokenType } from '@actions/expressions/lexer';
 import { fromExpressionData } from './expression-data.ts';
 import type { JsonValue } from './json.ts';
@@ -29,13 +29,15 @@ export interface FunctionUse {
   readonly end: number;
 }
 
-/** `REFERENCE == 'text'`, or `!=`, in either order. */
+/** `REFERENCE < LITERAL`, by any operator and in either order. */
 export interface Comparison {
   readonly reference: Reference;
-  readonly text: string;
-  /** Of the text. */
+  readonly operator: string;
+  readonly value: JsonValue;
+  /** Of the literal. */
   readonly start: number;
   readonly end: number;
+  readonly tree: Binary;
 }
 
 /** What an expression can give, as far as its operators and functions tell. */
@@ -63,20 +65,18 @@ export class ReferenceReader implements ExprVisitor<Giving> {
   }
 
   visitLiteral({ literal }: Parameters<ExprVisitor<Giving>['visitLiteral']>[0]): Giving {
-    const isNoNumber = literal instanceof data.NumberData && !Number.isFinite(literal.value);
-    return isNoNumber ? ANYTHING : { kind: 'literal', value: fromExpressionData(literal) };
+    const value = valueOf(literal);
+    return value === undefined ? ANYTHING : { kind: 'literal', value };
   }
   visitUnary(node: Parameters<ExprVisitor<Giving>['visitUnary']>[0]): Giving {
     node.expr.accept(this);
     return BOOLEAN;
   }
-  visitBinary(node: Parameters<ExprVisitor<Giving>['visitBinary']>[0]): Giving {
+  visitBinary(node: Binary): Giving {
     const left = node.left.accept(this);
     const right = node.right.accept(this);
-    if (node.operator.lexeme === '==' || node.operator.lexeme === '!=') {
-      this.#compare(left, node.right);
-      this.#compare(right, node.left);
-    }
+    this.#compare(node, left, node.right);
+    this.#compare(node, right, node.left);
     return BOOLEAN;
   }
   visitLogical(node: Parameters<ExprVisitor<Giving>['visitLogical']>[0]): Giving {
@@ -116,12 +116,13 @@ export class ReferenceReader implements ExprVisitor<Giving> {
     return { kind: 'read', reference };
   }
 
-  #compare(given: Giving, other: Expr): void {
-    const literal = literalOf(other);
-    if (given.kind !== 'read' || typeof literal?.value !== 'string') return;
+  #compare(tree: Binary, given: Giving, other: Expr): void {
+    if (given.kind !== 'read' || !(other instanceof Literal)) return;
     const { reference } = given;
-    const place = tokenRange(literal.token, this.#lines);
-    this.comparisons.push({ reference, text: literal.value, ...place });
+    const value = valueOf(other.literal);
+    if (value === undefined) return;
+    const place = tokenRange(other.token, this.#lines);
+    this.comparisons.push({ reference, operator: tree.operator.lexeme, value, ...place, tree });
   }
 
   #segment({ index }: IndexAccess, end: number): PathSegment {
@@ -135,6 +136,12 @@ export class ReferenceReader implements ExprVisitor<Giving> {
     if (typeof known.value === 'number') return { kind: 'index', index: known.value, ...place };
     return { kind: 'name', name: known.value, ...place };
   }
+}
+
+/** Undefined for a number that is not finite. */
+function valueOf(literal: Literal['literal']): JsonValue | undefined {
+  const isFinite = !(literal instanceof data.NumberData) || Number.isFinite(literal.value);
+  return isFinite ? fromExpressionData(literal) : undefined;
 }
 
 function literalOf(node: Expr): { token: Token; value: string | number } | undefined {

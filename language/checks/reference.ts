@@ -61,7 +61,8 @@ function checkComparisons(
   contexts: ValueSchema,
   reporter: Reporter,
 ): void {
-  for (const { reference, text, ...place } of expression.comparisons) {
+  for (const { reference, operator, value: text, ...place } of expression.comparisons) {
+    if (typeof text !== 'string' || (operator !== '==' && operator !== '!=')) continue;
     const type = referenceType(contexts, reference);
     const words = type.ok ? wordsOf(type.schemas) : undefined;
     if (words === undefined || words.some((word) => word.toLowerCase() === text.toLowerCase())) {
