@@ -4,7 +4,7 @@ import { exampleInputs, exampleOf } from '../example.ts';
 import { type InputProblem, inputProblems } from '../input-problems.ts';
 import type { Located } from '../located.ts';
 import { describeFound, locatedAt, plainText, quote } from '../located.ts';
-import type { Pipeline, Step } from '../pipeline.ts';
+import type { Step } from '../pipeline.ts';
 import {
   accepts,
   describeSchemas,
@@ -167,19 +167,15 @@ function invalidMessage(
   const origin = template === undefined ? '' : `, from ${quote(template)}`;
   const head = `${quote(inputName(path))} is ${describeFound(found as JsonValue)}${origin}`;
   if (artifacts.length > 0) {
+    // A step's id written where its output belongs.
     const named = typeof found === 'string' ? pipeline.steps.get(found) : undefined;
-    const steps = named === undefined ? pipeline : only(named);
-    const wires = wiresFor(inputName(path), artifacts, step, { pipeline: steps, dependents });
+    const wiring = { pipeline, dependents, ...(named !== undefined && { named }) };
+    const wires = wiresFor(inputName(path), artifacts, step, wiring);
     const remedy = wireRemedy(wires);
     return `${head}; expected ${describeSchemas(schemas)} from a step${remedy}`;
   }
   if (message !== undefined) return `${head}; ${message}`;
   return `${head}; expected ${describeSchemas(schemas)}${remedyFor(found, schemas)}`;
-
-  // A step's id written where its output belongs.
-  function only(named: Step): Pipeline {
-    return { ...pipeline, steps: new Map([[named.id, named]]) };
-  }
 }
 
 /** What people write for a value of another type. */
