@@ -42,3 +42,13 @@ export function branchOf(schema: ValueSchema, given: JsonObject): ValueSchema | 
       }),
   );
 }
+
+/** Of the alternatives of a schema, the one that a fixed value in the map names: `{ kind: absolute }`. */
+export function taggedBranch(schema: ValueSchema, given: JsonValue): ValueSchema | undefined {
+  const map = given as JsonObject | null;
+  return (schema.anyOf ?? schema.oneOf ?? []).find(({ properties = {} }) =>
+    Object.entries(properties).some(
+      ([key, { const: tag }]) => tag !== undefined && map?.[key] === tag,
+    ),
+  );
+}

@@ -9,6 +9,7 @@ export interface ValueSchema {
   readonly properties?: Readonly<Record<string, ValueSchema>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean | ValueSchema;
+  readonly propertyNames?: ValueSchema;
   readonly items?: ValueSchema;
   readonly prefixItems?: readonly ValueSchema[];
   readonly anyOf?: readonly ValueSchema[];
@@ -91,6 +92,8 @@ export function keysOf(schema: ValueSchema): readonly string[] | undefined {
 
 function readKeys(schema: ValueSchema): readonly string[] | undefined {
   const branches = branchesOf(schema) ?? [schema];
+  const names = branches.flatMap(({ propertyNames }) => propertyNames?.enum ?? []);
+  if (names.length > 0) return names.map(String);
   const maps = branches.filter(({ properties }) => properties !== undefined);
   if (maps.some(({ additionalProperties }) => typeof additionalProperties === 'object')) {
     return undefined;
