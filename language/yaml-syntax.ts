@@ -108,6 +108,9 @@ function reportProblem(problem: YAMLError, open: OpenTokens, reporter: Reporter)
     const { at, mark } = unclosed;
     const text = `'${mark}' is not closed; add '${CLOSING[mark] ?? mark}'`;
     reporter.error('yaml', { start: at, end: at + 1 }, text);
+  } else if (/^Unexpected flow-(seq|map)-start at node end/.test(message)) {
+    const found = reporter.source.text.charAt(start);
+    reporter.error('yaml', range, `'${found}' ends the value before it; put the value in quotes`);
   } else if (code === 'TAG_RESOLVE_FAILED') {
     const found = quote(reporter.source.text.slice(start, end));
     reporter.error('yaml', range, `${found} is read as a yaml tag; put the value in quotes`);
