@@ -59,7 +59,8 @@ function readBytes(bytes: Uint8Array, file: string): Reporter {
 }
 
 function checked(file: string, given: string): Reporter {
-  const text = given.replace(/^\uFEFF/, '');
+  // YAML takes a CR alone as a line end too, which the library does not; offsets stay.
+  const text = given.replace(/^\uFEFF/, '').replaceAll(/\r(?!\n)/g, '\n');
   if (byteLength(text) > MAX_SOURCE_BYTES) return tooLarge(file);
   const reporter = new Reporter(new SourceText(file, text));
   if (text.trim() === '') {
