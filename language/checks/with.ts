@@ -4,7 +4,7 @@ import { taggedBranch } from '../default-inputs.ts';
 import { exampleInputs, exampleOf } from '../example.ts';
 import { type InputProblem, inputProblems } from '../input-problems.ts';
 import type { Located } from '../located.ts';
-import { describeFound, locatedAt, plainText, quote, toJson } from '../located.ts';
+import { describeFound, locatedAt, plainText, quote } from '../located.ts';
 import type { Step } from '../pipeline.ts';
 import {
   accepts,
@@ -96,7 +96,7 @@ function reportProblem(
     case 'unknown': {
       const schemas = schemasAt(schema, path);
       const owner = path.length === 0 ? kindName(signature) : quote(inputName(path));
-      const expected = expectedKeys(problem.key, schemas, toJson(locatedAt(located, path)));
+      const expected = expectedKeys(problem.key, schemas, locatedAt(located, path));
       const message = `unknown input ${quote(problem.key)} of ${owner}${expected}`;
       reporter.error('unknown-key', keyRangeAt(located, [...path, problem.key]), message);
       return;
@@ -119,8 +119,12 @@ function reportProblem(
 }
 
 /** What a map takes instead of a key; of alternatives that which the map itself names. */
-function expectedKeys(key: string, schemas: readonly ValueSchema[], map: JsonValue): string {
-  const meant = schemas.flatMap((schema) => taggedBranch(schema, map) ?? schema);
+function expectedKeys(key: string, schemas: readonly ValueSchema[], map: Located): string {
+  const valueAt = (name: string): JsonValue | undefined => {
+    const value = map.kind === 'map' ? map.entries.get(name)?.value : undefined;
+    return value?.kind === 'scalar' ? value.value : undefined;
+  };
+  const meant = schemas.flatMap((schema) => taggedBranch(schema, valueAt) ?? schema);
   const known = meant.flatMap((at) => keysOf(at) ?? []);
   if (known.length === 0) return ', which takes no inputs; remove it';
   if (known.includes(key)) return ' beside the others; remove one of them';
