@@ -1,6 +1,5 @@
-import { Grouping, type Expr, Logical } from '@actions/expressions/ast';
-import { TokenType } from '@actions/expressions/lexer';
 import type { Comparison } from '../../plan/expression-references.ts';
+import { conjunctsOf } from '../../plan/expression-truth.ts';
 import type { Expression } from '../../plan/expressions.ts';
 import type { StepId } from '../../plan/plan.ts';
 import { referenceType } from '../context-schema.ts';
@@ -101,11 +100,4 @@ function neverHolds(
     return `: ${known} and never equals ${what}; write ${isNegated ? '!' : ''}${read}`;
   }
   return `: ${known}, so ${quote(compared)} never holds; compare it with a value that it can have`;
-}
-
-/** What all has to be true. */
-function conjunctsOf(tree: Expr): readonly Expr[] {
-  if (tree instanceof Grouping) return conjunctsOf(tree.group);
-  const isAll = tree instanceof Logical && tree.operator.type === TokenType.AND;
-  return isAll ? tree.args.flatMap(conjunctsOf) : [tree];
 }
