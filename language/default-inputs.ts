@@ -42,3 +42,19 @@ export function branchOf(schema: ValueSchema, given: JsonObject): ValueSchema | 
       }),
   );
 }
+
+/**
+ * Of the alternatives of a schema, the one that a fixed value in a map names: `{ kind: absolute }`.
+ *
+ * @param valueAt what the map has under a key
+ */
+export function taggedBranch(
+  schema: ValueSchema,
+  valueAt: (key: string) => JsonValue | undefined,
+): ValueSchema | undefined {
+  return (schema.anyOf ?? schema.oneOf ?? []).find(({ properties = {} }) =>
+    Object.entries(properties).some(
+      ([key, { const: tag }]) => tag !== undefined && valueAt(key) === tag,
+    ),
+  );
+}

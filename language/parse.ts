@@ -227,7 +227,8 @@ class Locator {
     if (value === null || typeof value === 'string' || typeof value === 'boolean') {
       return { kind: 'scalar', range, value, isInteger: false };
     }
-    const isInteger = !/[.eE]/.test(source) || source.startsWith('0x');
+    const isFloat = node.tag === 'tag:yaml.org,2002:float';
+    const isInteger = !isFloat && (!/[.eE]/.test(source) || source.startsWith('0x'));
     const problem = numberProblem(value, source, isInteger);
     if (problem !== undefined) this.#reporter.error('yaml', range, problem);
     return { kind: 'scalar', range, value: Number(value) + 0, isInteger };

@@ -25,7 +25,7 @@ const GIVEN = ' given';
 /**
  * A pipeline's file with every default filled in and marked `# default`: it compiles to the same plan.
  * Comments and the order of what a person wrote stay. Values of `params` become the defaults of their
- * params, so the file alone does what it does with them.
+ * params, so the file alone does what it does with them. Every line ends as the first one does.
  *
  * @returns what is wrong with the file, as `check` says it, when something is
  */
@@ -33,7 +33,8 @@ export function printPipeline(options: CheckOptions): Printing {
   const drafted = draftWithPipeline(options);
   if (!drafted.ok) return { ok: false, diagnostics: drafted.diagnostics };
   const { source, sourceName = 'pipeline.yaml', params = {} } = options;
-  const document = new PrintedDocument(readSource(source, sourceName).source.text);
+  const { text } = readSource(source, sourceName).source;
+  const document = new PrintedDocument(text.replaceAll('\r\n', '\n'));
   const { pipeline } = drafted;
   const { root } = document;
   fillParams(document, inside(root, 'params'), pipeline, params);
@@ -48,7 +49,9 @@ export function printPipeline(options: CheckOptions): Printing {
     fill(document, place, effectiveFields(step, pipeline.defaults));
   }
   fillSchedules(document, inside(root, 'on'), pipeline);
-  return { ok: true, text: document.toString() };
+  const printed = document.toString();
+  const isCrlf = /^[^\n]*\r\n/.test(text);
+  return { ok: true, text: isCrlf ? printed.replaceAll('\n', '\r\n') : printed };
 }
 
 function fillSchedules(

@@ -18,6 +18,7 @@ import {
 } from 'yaml';
 import { keyName } from './key-name.ts';
 import { isMergeKey } from './merge-keys.ts';
+import { coreTypes } from './yaml-types.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 
 type Collection = YAMLMap | YAMLSeq;
@@ -45,7 +46,7 @@ export class PrintedDocument {
       version: '1.2',
       schema: 'core',
       uniqueKeys: false,
-      customTags: asWritten,
+      customTags: (tags) => asWritten(coreTypes(tags)),
     });
     this.#writeOutAliases();
     this.#writeOutMerges();

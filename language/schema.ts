@@ -9,6 +9,7 @@ export interface ValueSchema {
   readonly properties?: Readonly<Record<string, ValueSchema>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean | ValueSchema;
+  readonly propertyNames?: ValueSchema;
   readonly items?: ValueSchema;
   readonly prefixItems?: readonly ValueSchema[];
   readonly anyOf?: readonly ValueSchema[];
@@ -91,6 +92,8 @@ export function keysOf(schema: ValueSchema): readonly string[] | undefined {
 
 function readKeys(schema: ValueSchema): readonly string[] | undefined {
   const branches = branchesOf(schema) ?? [schema];
+  const names = branches.flatMap(({ propertyNames }) => propertyNames?.enum ?? []);
+  if (names.length > 0) return names.map(String);
   const maps = branches.filter(({ properties }) => properties !== undefined);
   if (maps.some(({ additionalProperties }) => typeof additionalProperties === 'object')) {
     return undefined;
@@ -140,13 +143,26 @@ function kindOfValue(value: JsonValue): ValueKind {
 export function accepts(schema: ValueSchema, value: JsonValue): boolean {
   const branches = branchesOf(schema);
   if (branches !== undefined) return branches.some((branch) => accepts(branch, value));
-  const { const: only, enum: values, type, items = {}, minItems = 0 } = schema;
+  const { const: only, enum: values, type, items = {}, minItems = 0, artifact } = schema;
+  if (artifact !== undefined) return typeof value === 'string' && value.startsWith('sha256:');
   if (only !== undefined || values !== undefined) return (values ?? [only]).includes(value);
   if (type !== undefined && !kindsOf(schema).has(kindOfValue(value))) return false;
   if (Array.isArray(value)) {
     return value.length >= minItems && value.every((item: JsonValue) => accepts(items, item));
   }
   return type !== 'integer' || Number.isInteger(value);
+}
+
+/** Whether some value of the one schema is one of the other, as far as types and fixed values tell. */
+export function mayFit(found: ValueSchema, wanted: ValueSchema): boolean {
+  const branches = branchesOf(found);
+  if (branches !== undefined) return branches.some((branch) => mayFit(branch, wanted));
+  const [kinds, wantedKinds] = [kindsOf(found), kindsOf(wanted)];
+  if (kinds.has('anything') || wantedKinds.has('anything')) return true;
+  const { const: only, enum: values } = found;
+  if (values !== undefined) return values.some((value) => accepts(wanted, value));
+  if (only !== undefined) return accepts(wanted, only);
+  return [...kinds].some((kind) => wantedKinds.has(kind));
 }
 
 /** `an integer of at least 1`, `one of none, longest`, `a dataset`: how messages name what is expected. */
@@ -156,7 +172,9 @@ export function describeSchema(schema: ValueSchema): string {
   if (schema.artifact !== undefined) return schema.artifact.map(withArticle).join(' or ');
   if (schema.credential === true) return 'a secret';
   if (schema.enum !== undefined) {
-    const values = schema.enum.map(plainText);
+    const values = [...new Set(schema.enum)].map((value) =>
+      value === '' ? "''" : plainText(value),
+    );
     return values.length === 1 ? values.join('') : `one of ${values.join(', ')}`;
   }
   if (schema.const !== undefined) return plainText(schema.const);
@@ -246,7 +264,7 @@ function branchesOf({ anyOf, oneOf }: ValueSchema): readonly ValueSchema[] | und
   return anyOf ?? oneOf;
 }
 
-function isAnything(schema: ValueSchema): boolean {
+export function isAnything(schema: ValueSchema): boolean {
   const { type, artifact, allOf, not } = schema;
   const isOpen = type === undefined && artifact === undefined && not === undefined;
   return (isOpen && schema.enum === undefined && schema.const === undefined) || allOf !== undefined;

@@ -49,7 +49,7 @@ function readBytes(bytes: Uint8Array, file: string): Reporter {
   try {
     return checked(file, new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
-    const text = new TextDecoder('utf-8').decode(bytes);
+    const text = withLineFeeds(new TextDecoder('utf-8').decode(bytes));
     const reporter = new Reporter(new SourceText(file, text));
     const { start, byte } = firstInvalid(bytes, text);
     const message = `byte ${byte} is not UTF-8; save the file as UTF-8`;
@@ -59,7 +59,7 @@ function readBytes(bytes: Uint8Array, file: string): Reporter {
 }
 
 function checked(file: string, given: string): Reporter {
-  const text = given.replace(/^\uFEFF/, '');
+  const text = withLineFeeds(given.replace(/^\uFEFF/, ''));
   if (byteLength(text) > MAX_SOURCE_BYTES) return tooLarge(file);
   const reporter = new Reporter(new SourceText(file, text));
   if (text.trim() === '') {
@@ -67,6 +67,11 @@ function checked(file: string, given: string): Reporter {
     reporter.error('source', { start: 0, end: 0 }, message);
   }
   return reporter;
+}
+
+/** YAML 1.2 takes a CR alone as a line end too, which the library does not; offsets stay. */
+function withLineFeeds(text: string): string {
+  return text.replaceAll(/\r(?!\n)/g, '\n');
 }
 
 function tooLarge(file: string): Reporter {

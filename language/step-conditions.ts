@@ -6,6 +6,7 @@ import type { StepId } from '../plan/plan.ts';
 import { referenceType } from './context-schema.ts';
 import type { Pipeline } from './pipeline.ts';
 import type { ValueSchema } from './schema.ts';
+import { tellingNumbers } from './telling-numbers.ts';
 
 /** What can have become of the steps before one, when its `if` is evaluated. */
 export interface Before {
@@ -27,7 +28,8 @@ const MAX_COMBINATIONS = 512;
 
 /**
  * Whether some run can find the `if` of a step true: tried for every state of the steps before it and
- * every value of what has few (results, booleans, words of an enum). Numbers and texts are unknown.
+ * every value of what has few (results, booleans, words of an enum), and for numbers of params that
+ * are compared alone those that tell. Other numbers, and texts, are unknown.
  *
  * @param expression undefined for a step without an `if`
  */
@@ -94,6 +96,7 @@ function readsOf(
 ): Choices {
   const choices = new Map<string, readonly JsonValue[]>();
   for (const [key, value] of constantsOf(expression, pipeline)) choices.set(key, [value]);
+  for (const [key, values] of tellingNumbers(expression, contexts)) choices.set(key, values);
   for (const reference of expression.references) {
     const key = referenceKey(reference);
     const values = key === undefined ? undefined : valuesOf(reference, status, before, contexts);
@@ -158,7 +161,8 @@ function valueAt(value: JsonValue, path: readonly string[]): JsonValue | undefin
 /** Every choice of one value a key; keys that would make too many of them are left out. */
 function combinations(choices: Choices): readonly KnownReads[] {
   let all: readonly KnownReads[] = [new Map()];
-  for (const [key, values] of choices) {
+  const fewestFirst = [...choices].sort(([, a], [, b]) => a.length - b.length);
+  for (const [key, values] of fewestFirst) {
     if (all.length * values.length > MAX_COMBINATIONS) continue;
     all = all.flatMap((reads) => values.map((value) => new Map([...reads, [key, value]])));
   }

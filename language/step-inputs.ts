@@ -1,8 +1,9 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { MatrixEntry } from '../plan/matrix.ts';
 import { checkStandsInText } from './checks/expression.ts';
-import { ANYTHING, referenceType } from './context-schema.ts';
+import { ANYTHING } from './context-schema.ts';
 import type { Dependents } from './dependents.ts';
+import { type Branch, branchesOf, typeOfBranches } from './expression-type.ts';
 import { knownText, knownValue } from './known-values.ts';
 import type { Located, LocatedScalar } from './located.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -25,8 +26,17 @@ export interface Hole {
   readonly text: string;
   /** What it can be; anything when that is not known. */
   readonly schemas: readonly ValueSchema[];
+  /** Where it is one value or another: those that are reads. */
+  readonly reads?: readonly ReadBranch[];
   /** Each of these it will be, in one entry of a matrix or another. */
   readonly isEach?: boolean;
+}
+
+export interface ReadBranch {
+  readonly range: Range;
+  /** As written. */
+  readonly text: string;
+  readonly schemas: readonly ValueSchema[];
 }
 
 export interface StepInputs {
@@ -94,7 +104,21 @@ export function resolveScalar(
   if (value !== undefined) return { value };
   const { expression } = whole;
   const isEach = expression.plain?.context === 'matrix';
-  return { range, text: expression.text.trim(), schemas: schemasOf(whole, contexts), isEach };
+  const branches = branchesOf(expression.gives, contexts);
+  const schemas = typeOfBranches(branches);
+  const reads = branches.length > 1 ? readBranches(whole, branches) : [];
+  return { range, text: expression.text.trim(), schemas, isEach, reads };
+}
+
+function readBranches(
+  { expression, rangeOf }: LocatedExpression,
+  branches: readonly Branch[],
+): readonly ReadBranch[] {
+  return branches.flatMap(({ reference, schemas }) => {
+    if (reference === undefined) return [];
+    const { start, end } = reference;
+    return { range: rangeOf(reference), text: expression.text.slice(start, end), schemas };
+  });
 }
 
 /** Text with expressions in it. */
@@ -106,22 +130,14 @@ function resolveText(
   const { contexts, reporter } = context;
   const isKnown = expressions.map((part) => {
     const value = knownValue(part, context);
-    const schemas = value === undefined ? schemasOf(part, contexts) : [{ const: value }];
+    const schemas =
+      value === undefined
+        ? typeOfBranches(branchesOf(part.expression.gives, contexts))
+        : [{ const: value }];
     return checkStandsInText(part, schemas, reporter) && value !== undefined;
   });
   const known = isKnown.every(Boolean) ? knownText(template, context) : undefined;
   return known === undefined
     ? { range: scalar.range, text, schemas: [{ type: 'string' }] }
     : { value: known };
-}
-
-/** What an expression gives, as far as its outermost part tells. */
-function schemasOf(
-  { expression: { plain, type } }: LocatedExpression,
-  contexts: ValueSchema,
-): readonly ValueSchema[] {
-  if (type !== undefined) return [{ type }];
-  if (plain === undefined) return ANYTHING;
-  const read = referenceType(contexts, plain);
-  return read.ok ? read.schemas : ANYTHING;
 }

@@ -4,6 +4,7 @@ import { MAX_DEPTH } from '../plan/json-depth.ts';
 import { quote } from './located.ts';
 import type { Reporter } from './reporter.ts';
 import type { Range } from './source-text.ts';
+import { coreTypes } from './yaml-types.ts';
 import { lex, type Marks, reportTooDeep, withoutBareExpressions } from './yaml-lexer.ts';
 
 /**
@@ -41,7 +42,10 @@ function compose(marks: Marks, length: number): Composition {
     // The composer is recursive.
     if (depth > MAX_DEPTH) return { tokens, problems: [], tooDeepAt: first?.offset ?? 0 };
   }
-  const composer = new Composer({ version: '1.2', schema: 'core', uniqueKeys: false });
+  const composer = new Composer({
+    ...{ version: '1.2', schema: 'core', uniqueKeys: false },
+    customTags: coreTypes,
+  });
   const [document, second] = composer.compose(tokens, true, length);
   if (document === undefined) throw new Error('internal: a text has no YAML document');
   return {
@@ -108,6 +112,9 @@ function reportProblem(problem: YAMLError, open: OpenTokens, reporter: Reporter)
     const { at, mark } = unclosed;
     const text = `'${mark}' is not closed; add '${CLOSING[mark] ?? mark}'`;
     reporter.error('yaml', { start: at, end: at + 1 }, text);
+  } else if (/^Unexpected flow-(seq|map)-start at node end/.test(message)) {
+    const found = reporter.source.text.charAt(start);
+    reporter.error('yaml', range, `'${found}' ends the value before it; put the value in quotes`);
   } else if (code === 'TAG_RESOLVE_FAILED') {
     const found = quote(reporter.source.text.slice(start, end));
     reporter.error('yaml', range, `${found} is read as a yaml tag; put the value in quotes`);

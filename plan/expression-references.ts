@@ -1,6 +1,9 @@
-import { Star } from '@actions/expressions/ast';
-import type { Expr, ExprVisitor, IndexAccess } from '@actions/expressions/ast';
-import type { Token } from '@actions/expressions/lexer';
+import { data } from '@actions/expressions';
+import { Literal, Star } from '@actions/expressions/ast';
+import type { Binary, Expr, ExprVisitor, IndexAccess } from '@actions/expressions/ast';
+import { type Token, TokenType } from '@actions/expressions/lexer';
+import { fromExpressionData } from './expression-data.ts';
+import type { JsonValue } from './json.ts';
 
 /** One step into a value: `.name`, `['name']`, `[0]`, `.*`, or an index known at run time only. */
 export type PathSegment = { readonly start: number; readonly end: number } & (
@@ -26,22 +29,32 @@ export interface FunctionUse {
   readonly end: number;
 }
 
-/** `REFERENCE == 'text'`, or `!=`, in either order. */
+/** `REFERENCE < LITERAL`, by any operator and in either order. */
 export interface Comparison {
   readonly reference: Reference;
-  readonly text: string;
-  /** Of the text. */
+  readonly operator: string;
+  readonly value: JsonValue;
+  /** Of the literal. */
   readonly start: number;
   readonly end: number;
+  readonly tree: Binary;
 }
 
-interface Reading {
-  readonly reference?: Reference;
-  readonly type?: 'boolean' | 'string';
-}
+/** What an expression can give, as far as its operators and functions tell. */
+export type Giving =
+  | { readonly kind: 'read'; readonly reference: Reference }
+  | { readonly kind: 'literal'; readonly value: JsonValue }
+  | { readonly kind: 'typed'; readonly type: 'boolean' | 'string' }
+  /** The first that is true (`||`) or false (`&&`), else the last. */
+  | { readonly kind: 'first'; readonly isTrue: boolean; readonly of: readonly Giving[] }
+  | { readonly kind: 'any-of'; readonly of: readonly Giving[] }
+  | { readonly kind: 'anything' };
 
-/** Collects references and function uses; answers with what the node itself is. */
-export class ReferenceReader implements ExprVisitor<Reading> {
+const ANYTHING: Giving = { kind: 'anything' };
+const BOOLEAN: Giving = { kind: 'typed', type: 'boolean' };
+
+/** Collects references and function uses; answers with what the node itself gives. */
+export class ReferenceReader implements ExprVisitor<Giving> {
   readonly references: Reference[] = [];
   readonly functions: FunctionUse[] = [];
   readonly comparisons: Comparison[] = [];
@@ -51,58 +64,65 @@ export class ReferenceReader implements ExprVisitor<Reading> {
     this.#lines = lines;
   }
 
-  visitLiteral(): Reading {
-    return {};
+  visitLiteral({ literal }: Parameters<ExprVisitor<Giving>['visitLiteral']>[0]): Giving {
+    const value = valueOf(literal);
+    return value === undefined ? ANYTHING : { kind: 'literal', value };
   }
-  visitUnary(node: Parameters<ExprVisitor<Reading>['visitUnary']>[0]): Reading {
+  visitUnary(node: Parameters<ExprVisitor<Giving>['visitUnary']>[0]): Giving {
     node.expr.accept(this);
-    return { type: 'boolean' };
+    return BOOLEAN;
   }
-  visitBinary(node: Parameters<ExprVisitor<Reading>['visitBinary']>[0]): Reading {
+  visitBinary(node: Binary): Giving {
     const left = node.left.accept(this);
     const right = node.right.accept(this);
-    if (node.operator.lexeme === '==' || node.operator.lexeme === '!=') {
-      this.#compare(left, node.right);
-      this.#compare(right, node.left);
-    }
-    return { type: 'boolean' };
+    this.#compare(node, left, node.right);
+    this.#compare(node, right, node.left);
+    return BOOLEAN;
   }
-  visitLogical(node: Parameters<ExprVisitor<Reading>['visitLogical']>[0]): Reading {
-    for (const argument of node.args) argument.accept(this);
-    return {};
+  visitLogical(node: Parameters<ExprVisitor<Giving>['visitLogical']>[0]): Giving {
+    const of = node.args.map((argument) => argument.accept(this));
+    return { kind: 'first', isTrue: node.operator.type === TokenType.OR, of };
   }
-  visitGrouping(node: Parameters<ExprVisitor<Reading>['visitGrouping']>[0]): Reading {
+  visitGrouping(node: Parameters<ExprVisitor<Giving>['visitGrouping']>[0]): Giving {
     return node.group.accept(this);
   }
-  visitFunctionCall(node: Parameters<ExprVisitor<Reading>['visitFunctionCall']>[0]): Reading {
+  visitFunctionCall(node: Parameters<ExprVisitor<Giving>['visitFunctionCall']>[0]): Giving {
     const name = node.functionName.lexeme.toLowerCase();
     this.functions.push({ name, ...tokenRange(node.functionName, this.#lines) });
-    for (const argument of node.args) argument.accept(this);
-    if (name === 'format' || name === 'join' || name === 'tojson') return { type: 'string' };
-    return name === 'fromjson' || name === 'case' ? {} : { type: 'boolean' };
+    const given = node.args.map((argument) => argument.accept(this));
+    if (name === 'format' || name === 'join' || name === 'tojson') {
+      return { kind: 'typed', type: 'string' };
+    }
+    if (name === 'fromjson') return ANYTHING;
+    // Of `case(when, then, ..., otherwise)` the values.
+    const of = given.filter((_, index) => index % 2 === 1 || index === given.length - 1);
+    return name === 'case' ? { kind: 'any-of', of } : BOOLEAN;
   }
-  visitContextAccess(node: Parameters<ExprVisitor<Reading>['visitContextAccess']>[0]): Reading {
+  visitContextAccess(node: Parameters<ExprVisitor<Giving>['visitContextAccess']>[0]): Giving {
     const context = node.name.lexeme.toLowerCase();
     return this.#add({ context, path: [], ...tokenRange(node.name, this.#lines) });
   }
-  visitIndexAccess(node: IndexAccess): Reading {
-    const { reference } = node.expr.accept(this);
+  visitIndexAccess(node: IndexAccess): Giving {
+    const owner = node.expr.accept(this);
+    const reference = owner.kind === 'read' ? owner.reference : undefined;
     const segment = this.#segment(node, reference?.end ?? 0);
-    if (reference === undefined) return {};
+    if (reference === undefined) return ANYTHING;
     this.references.splice(this.references.indexOf(reference), 1);
     return this.#add({ ...reference, path: [...reference.path, segment], end: segment.end });
   }
 
-  #add(reference: Reference): Reading {
+  #add(reference: Reference): Giving {
     this.references.push(reference);
-    return { reference };
+    return { kind: 'read', reference };
   }
 
-  #compare({ reference }: Reading, other: Expr): void {
-    const literal = literalOf(other);
-    if (reference === undefined || typeof literal?.value !== 'string') return;
-    const place = tokenRange(literal.token, this.#lines);
-    this.comparisons.push({ reference, text: literal.value, ...place });
+  #compare(tree: Binary, given: Giving, other: Expr): void {
+    if (given.kind !== 'read' || !(other instanceof Literal)) return;
+    const { reference } = given;
+    const value = valueOf(other.literal);
+    if (value === undefined) return;
+    const place = tokenRange(other.token, this.#lines);
+    this.comparisons.push({ reference, operator: tree.operator.lexeme, value, ...place, tree });
   }
 
   #segment({ index }: IndexAccess, end: number): PathSegment {
@@ -116,6 +136,12 @@ export class ReferenceReader implements ExprVisitor<Reading> {
     if (typeof known.value === 'number') return { kind: 'index', index: known.value, ...place };
     return { kind: 'name', name: known.value, ...place };
   }
+}
+
+/** Undefined for a number that is not finite. */
+function valueOf(literal: Literal['literal']): JsonValue | undefined {
+  const isFinite = !(literal instanceof data.NumberData) || Number.isFinite(literal.value);
+  return isFinite ? fromExpressionData(literal) : undefined;
 }
 
 function literalOf(node: Expr): { token: Token; value: string | number } | undefined {

@@ -4,6 +4,7 @@ import { type Token, TokenType } from '@actions/expressions/lexer';
 import {
   type Comparison,
   type FunctionUse,
+  type Giving,
   offsetOf,
   type Reference,
   ReferenceReader,
@@ -38,8 +39,7 @@ export interface Expression {
   readonly comparisons: readonly Comparison[];
   /** Set when the expression is this reference and nothing else. */
   readonly plain?: Reference;
-  /** The type that the outermost operator gives, where it alone decides. */
-  readonly type?: 'boolean' | 'string';
+  readonly gives: Giving;
 }
 
 export type ExpressionProblem = 'syntax' | 'unknown-context' | 'unknown-function' | 'evaluation';
@@ -84,7 +84,7 @@ export function parseExpression(text: string): Expression {
   const lines = lineStarts(text);
   const tree = parseTree(text, lines);
   const reader = new ReferenceReader(lines);
-  const plain = tree.accept(reader);
+  const gives = tree.accept(reader);
   const { references, functions, comparisons } = reader;
   const unknown = functions.find(({ name }) => !KNOWN_FUNCTIONS.has(name));
   if (unknown !== undefined) throw unknownFunction(text.slice(unknown.start, unknown.end), unknown);
@@ -94,8 +94,8 @@ export function parseExpression(text: string): Expression {
     references,
     functions,
     comparisons,
-    ...(plain?.reference !== undefined && { plain: plain.reference }),
-    ...(plain?.type !== undefined && { type: plain.type }),
+    gives,
+    ...(gives.kind === 'read' && { plain: gives.reference }),
   };
 }
 

@@ -8,6 +8,7 @@ import {
   Grouping,
   IndexAccess,
   Literal,
+  Logical,
 } from '@actions/expressions/ast';
 import { TokenType } from '@actions/expressions/lexer';
 import { isTruthy, toExpressionData } from './expression-data.ts';
@@ -28,6 +29,13 @@ export function mayBeTrue({ tree }: Expression, known: KnownReads): boolean {
   } catch {
     return true;
   }
+}
+
+/** The parts of an expression that all have to be true: `a && (b && c)` has three. */
+export function conjunctsOf(tree: Expr): readonly Expr[] {
+  if (tree instanceof Grouping) return conjunctsOf(tree.group);
+  const isAll = tree instanceof Logical && tree.operator.type === TokenType.AND;
+  return isAll ? tree.args.flatMap(conjunctsOf) : [tree];
 }
 
 /** Names a reference in `KnownReads`; undefined when a part of its path is known at run time only. */

@@ -61,7 +61,8 @@ function checkComparisons(
   contexts: ValueSchema,
   reporter: Reporter,
 ): void {
-  for (const { reference, text, ...place } of expression.comparisons) {
+  for (const { reference, operator, value: text, ...place } of expression.comparisons) {
+    if (typeof text !== 'string' || (operator !== '==' && operator !== '!=')) continue;
     // What a step that failed or was skipped has not put out is null, which equals ''.
     if (text === '' && reference.context === 'steps') continue;
     const type = referenceType(contexts, reference);

@@ -2,9 +2,9 @@ import type { Catalog } from '../catalog.ts';
 import { quote } from '../located.ts';
 import type { Step } from '../pipeline.ts';
 import {
-  accepts,
   describeSchemas,
   kindsOf,
+  mayFit,
   schemasAt,
   type ValueKind,
   type ValueSchema,
@@ -30,26 +30,34 @@ export function checkWire(
 ): void {
   const expected = schemasAt(input, hole.path);
   if (expected.length === 0) return; // no such input: another rule says so
-  const wanted = kindsOfAll(expected);
   const all = hole.isEach ? hole.schemas.flatMap((schema) => schema.anyOf ?? [schema]) : [];
-  const name = quote(inputName(hole.path));
-  for (const schemas of hole.isEach ? all.map((schema) => [schema]) : [hole.schemas]) {
-    const found = kindsOfAll(schemas);
-    const values = schemas.flatMap(({ const: value }) => value ?? []);
-    const isValue = values.length === 1 && schemas.length === 1;
-    const isFit = isValue
-      ? values.every((value) => expected.some((schema) => accepts(schema, value)))
-      : fits(found, wanted);
-    if (isFit) continue;
-    const message = `${name} gets ${quote(hole.text)}, ${describeSchemas(schemas)}; expected ${describeSchemas(expected)}`;
-    const remedy = remedyFor(hole, found, wanted, step, context, catalog);
-    context.reporter.error('wire', hole.range, `${message}${remedy}`);
+  const alternatives = hole.isEach ? all.map((schema) => [schema]) : [hole.schemas];
+  const unfit = alternatives.filter((schemas) => !fits(schemas, expected));
+  // Beside a branch that fits, an artifact of another type is a mistake all the same.
+  const reads = (hole.reads ?? []).filter(
+    ({ schemas }) => schemas.every(isArtifact) && !fits(schemas, expected),
+  );
+  const found = unfit.length > 0 ? unfit.map((schemas) => ({ ...hole, schemas })) : reads;
+  for (const { text, range, schemas } of found) {
+    const message = `${quote(inputName(hole.path))} gets ${quote(text)}, ${describeSchemas(schemas)}; expected ${describeSchemas(expected)}`;
+    const remedy = remedyFor(
+      hole,
+      kindsOfAll(schemas),
+      kindsOfAll(expected),
+      step,
+      context,
+      catalog,
+    );
+    context.reporter.error('wire', range, `${message}${remedy}`);
   }
 }
 
-function fits(found: ReadonlySet<ValueKind>, wanted: ReadonlySet<ValueKind>): boolean {
-  if (found.has('anything') || wanted.has('anything')) return true;
-  return [...found].some((kind) => wanted.has(kind));
+function fits(schemas: readonly ValueSchema[], expected: readonly ValueSchema[]): boolean {
+  return schemas.some((schema) => expected.some((wanted) => mayFit(schema, wanted)));
+}
+
+function isArtifact(schema: ValueSchema): boolean {
+  return [...kindsOf(schema)].every(isArtifactType);
 }
 
 function kindsOfAll(schemas: readonly ValueSchema[]): ReadonlySet<ValueKind> {

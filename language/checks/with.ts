@@ -1,10 +1,11 @@
 import type { JsonValue } from '../../plan/json.ts';
 import { type Catalog, kindName } from '../catalog.ts';
+import { taggedBranch } from '../default-inputs.ts';
 import { exampleInputs, exampleOf } from '../example.ts';
 import { type InputProblem, inputProblems } from '../input-problems.ts';
 import type { Located } from '../located.ts';
 import { describeFound, locatedAt, plainText, quote } from '../located.ts';
-import type { Pipeline, Step } from '../pipeline.ts';
+import type { Step } from '../pipeline.ts';
 import {
   accepts,
   describeSchemas,
@@ -93,12 +94,9 @@ function reportProblem(
   const schema = valueSchema(signature.with, 'input');
   switch (problem.kind) {
     case 'unknown': {
-      const known = schemasAt(schema, path).flatMap((at) => keysOf(at) ?? []);
+      const schemas = schemasAt(schema, path);
       const owner = path.length === 0 ? kindName(signature) : quote(inputName(path));
-      const expected =
-        known.length === 0
-          ? ', which takes no inputs; remove it'
-          : `; ${suggestion(problem.key, known)}`;
+      const expected = expectedKeys(problem.key, schemas, locatedAt(located, path));
       const message = `unknown input ${quote(problem.key)} of ${owner}${expected}`;
       reporter.error('unknown-key', keyRangeAt(located, [...path, problem.key]), message);
       return;
@@ -118,6 +116,19 @@ function reportProblem(
       reporter.error('with', step.withRange, message);
     }
   }
+}
+
+/** What a map takes instead of a key; of alternatives that which the map itself names. */
+function expectedKeys(key: string, schemas: readonly ValueSchema[], map: Located): string {
+  const valueAt = (name: string): JsonValue | undefined => {
+    const value = map.kind === 'map' ? map.entries.get(name)?.value : undefined;
+    return value?.kind === 'scalar' ? value.value : undefined;
+  };
+  const meant = schemas.flatMap((schema) => taggedBranch(schema, valueAt) ?? schema);
+  const known = meant.flatMap((at) => keysOf(at) ?? []);
+  if (known.length === 0) return ', which takes no inputs; remove it';
+  if (known.includes(key)) return ' beside the others; remove one of them';
+  return `; ${suggestion(key, known)}`;
 }
 
 function reportMissing(
@@ -165,21 +176,17 @@ function invalidMessage(
   const artifacts = schemas.flatMap(({ artifact }) => artifact ?? []);
   const template = located.kind === 'scalar' ? templates.read(located)?.text : undefined;
   const origin = template === undefined ? '' : `, from ${quote(template)}`;
-  const head = `${quote(inputName(path))} is ${describeFound(found as JsonValue)}${origin}`;
+  const head = `${quote(path.length === 0 ? 'with' : inputName(path))} is ${describeFound(found as JsonValue)}${origin}`;
   if (artifacts.length > 0) {
+    // A step's id written where its output belongs.
     const named = typeof found === 'string' ? pipeline.steps.get(found) : undefined;
-    const steps = named === undefined ? pipeline : only(named);
-    const wires = wiresFor(inputName(path), artifacts, step, { pipeline: steps, dependents });
+    const wiring = { pipeline, dependents, ...(named !== undefined && { named }) };
+    const wires = wiresFor(inputName(path), artifacts, step, wiring);
     const remedy = wireRemedy(wires);
     return `${head}; expected ${describeSchemas(schemas)} from a step${remedy}`;
   }
   if (message !== undefined) return `${head}; ${message}`;
   return `${head}; expected ${describeSchemas(schemas)}${remedyFor(found, schemas)}`;
-
-  // A step's id written where its output belongs.
-  function only(named: Step): Pipeline {
-    return { ...pipeline, steps: new Map([[named.id, named]]) };
-  }
 }
 
 /** What people write for a value of another type. */

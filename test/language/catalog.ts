@@ -193,6 +193,21 @@ export const catalog: Catalog = [
     }),
     outputs: { value: z.unknown(), flag: z.boolean() },
   }),
+  // A map of fixed keys, and a rule of its own for all inputs together.
+  kind({
+    kind: 'shares',
+    effect: 'pure',
+    role: 'work',
+    with: z
+      .strictObject({
+        of: z.partialRecord(z.enum(['train', 'test']), z.number()).optional(),
+        total: z.number().optional(),
+      })
+      .refine(({ of, total }) => of === undefined || total === undefined, {
+        error: "has both 'of' and 'total'; remove one of them",
+      }),
+    outputs: {},
+  }),
   // Of its inputs none is required, but by its own rules first one is, then another inside it.
   kind({
     kind: 'ruled',

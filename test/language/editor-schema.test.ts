@@ -196,7 +196,7 @@ describe('as `check` says', () => {
     'unknown-key': [],
     uses: [],
     'value-type': [],
-    with: ['matrix.yaml', 'throwing-schema.yaml'],
+    with: ['matrix.yaml', 'throwing-schema.yaml', 'whole.yaml'],
   };
   test.each(Object.entries(COVERED))('what breaks the rule %s is refused', (rule, beyond) => {
     const files = yamlFilesOf(path.join(golden, rule));

@@ -379,3 +379,20 @@ test('a file with errors is not printed, and says why', () => {
     "pipeline.yaml:2:21: unknown step kind 'trian@1'; did you mean 'train@1'? expected one of download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, select@1, register@1, or a kind of your own, by --steps FILE [uses]\nsteps: { a: { uses: trian@1 } }\n                    ^~~~~~~",
   );
 });
+
+test.each(['\r\n', '\n', '\r'])(
+  'lines that end in %j end in one way when they are printed',
+  (end) => {
+    const lines = [
+      ...['# top', 'name: p', 'params:', '  rows: 5 # a few', '', 'steps:', '  a:'],
+      ...['    uses: probe@2', '    with:', '      any: |', '        one', '        two', ''],
+      ...['      goal: maximize', ''],
+    ];
+    const source = lines.join(end);
+    const text = printed(source, declared);
+    const expected = printed(lines.join('\n'), declared);
+    expect(text).toBe(end === '\r\n' ? expected.replaceAll('\n', '\r\n') : expected);
+    expect(printed(text, declared)).toBe(text);
+    expect(planOf(text, declared, {})).toEqual(planOf(source, declared, {}));
+  },
+);

@@ -44,7 +44,7 @@ type Problem = string | false;
 function linesOf(source: CheckOptions['source']): readonly string[] | undefined {
   if (typeof source !== 'string' && !(source instanceof Uint8Array)) return undefined;
   const text = typeof source === 'string' ? source : new TextDecoder().decode(source);
-  return text.replace(/^\uFEFF/, '').split('\n');
+  return text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/);
 }
 
 function problemsOf(
@@ -70,7 +70,7 @@ function problemsOfPlace(
   { line, column, length, message, excerpt: [shown, marks] }: Diagnostic,
   lines: readonly string[] | undefined,
 ): readonly Problem[] {
-  const text = (lines?.[line - 1] ?? '').replace(/\r$/, '');
+  const text = lines?.[line - 1] ?? '';
   // Long lines are counted once, by the test that makes them.
   const characters = text.length > 10_000 ? text.length : [...text].length;
   const isInside =

@@ -1,5 +1,7 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compile } from '../../language/compile.ts';
+import { evaluateCondition } from '../../plan/expressions.ts';
 import { admit } from '../../plan/scheduling.ts';
 import type { Plan, StepState, StepStatus } from '../../plan/plan.ts';
 import { progressWith } from '../plan/progress.ts';
@@ -85,4 +87,51 @@ steps:
     if (canRun({ ...open.plan, steps }) === isSaid) wrong.push(condition);
   }
   expect(wrong).toEqual([]);
+});
+
+const LITERALS = ['-1', '0', '0.5', '2', '2.5', '3', '4', "'3'", "'x'", 'true', 'null'];
+const comparison = fc
+  .tuple(
+    fc.constantFrom('params.n', 'params.rate'),
+    fc.constantFrom('==', '!=', '<', '<=', '>', '>='),
+    fc.constantFrom(...LITERALS),
+    fc.boolean(),
+  )
+  .map(([read, operator, literal, isTurned]) =>
+    isTurned ? `${literal} ${operator} ${read}` : `${read} ${operator} ${literal}`,
+  );
+const comparisons = fc.oneof(
+  comparison,
+  fc
+    .tuple(
+      comparison,
+      fc.constantFrom('&&', '||'),
+      comparison,
+      fc.constantFrom('&&', '||'),
+      comparison,
+    )
+    .map(([a, first, b, second, c]) => `(${a} ${first} !(${b})) ${second} ${c}`),
+);
+
+test("an 'if' of comparisons is said to be never true exactly when no number of a param makes it true", () => {
+  const whole = [0, 1, 2, 3];
+  const rates = Array.from({ length: 25 }, (_, index) => index / 8);
+  const all = whole.flatMap((n) => rates.map((rate) => ({ n, rate })));
+  const status = { success: true, failure: false, cancelled: false };
+  fc.assert(
+    fc.property(comparisons, (condition) => {
+      const source = `name: p
+params:
+  n: { type: integer, default: 1, minimum: 0, maximum: 3 }
+  rate: { type: number, default: 1, minimum: 0, maximum: 3 }
+steps:
+  a: { uses: probe@1, if: "${condition}" }
+`;
+      const result = compile({ source, catalog });
+      const found = (result.ok ? result.hints : result.diagnostics).map(({ rule }) => rule);
+      const canBe = all.some((params) => evaluateCondition(condition, { params }, status));
+      expect(found.includes('never-true')).toBe(!canBe);
+    }),
+    { numRuns: 400, seed: 7 },
+  );
 });

@@ -46,3 +46,30 @@ test('what a missing input may be wired to never makes steps wait for one anothe
   );
   expect(proposed).toBeGreaterThan(100);
 });
+
+test('a step that stands later is proposed only where nothing has to be wired to it', () => {
+  const source = `name: p
+steps:
+  one: { uses: subset@1 }
+  two: { uses: subset@1 }
+  data: { uses: download-dataset@1, with: { source: 'file:rows.csv', text: text } }
+`;
+  const proposed = check({ source, catalog }).map(({ message }) => [
+    ...message.matchAll(/steps\.(\w+)\./g),
+  ]);
+  const alone = check({ source: source.replace(/ {2}data:.*\n/, ''), catalog });
+  expect(proposed.map((wires) => wires.map(([, id]) => id))).toEqual([['data'], ['one']]);
+  expect(alone.map(({ message }) => /steps\.(\w+)\./.exec(message)?.[1])).toEqual(['ID', 'one']);
+});
+
+test('a later step that a person names is the one to wire', () => {
+  const source = `name: p
+steps:
+  one: { uses: subset@1, with: { dataset: two } }
+  two: { uses: subset@1, with: { dataset: '\${{ steps.data.outputs.dataset }}' } }
+  data: { uses: download-dataset@1, with: { source: 'file:rows.csv', text: text } }
+`;
+  expect(check({ source, catalog }).map(({ message }) => message)).toEqual([
+    `'dataset' is 'two', a string; expected a dataset from a step; write "\${{ steps.two.outputs.dataset }}"`,
+  ]);
+});
