@@ -2,6 +2,7 @@ import type { StepDeclaration } from '../language/step-declaration.ts';
 import { downloadDataset } from './download-dataset.ts';
 import { downloadModel } from './download-model.ts';
 import { evaluate } from './evaluate.ts';
+import { notify } from './notify.ts';
 import { register } from './register.ts';
 import { select } from './select.ts';
 import type { StepContext } from './step-context.ts';
@@ -25,4 +26,5 @@ export const catalog: readonly AnyStep[] = [
   evaluate,
   select,
   register,
+  notify,
 ] as readonly unknown[] as readonly AnyStep[];

@@ -10,7 +10,6 @@ const KINDS_NOT_BUILT: ReadonlySet<string> = new Set([
   'export',
   'predict',
   'approve',
-  'notify',
 ]);
 
 /** Whether a kind of the contract that is not built yet has the name. */

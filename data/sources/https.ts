@@ -55,15 +55,16 @@ function parseUrl(source: string): URL {
         'use a URL without',
     );
   }
-  return checkScheme(url, `"${source}"`);
+  return requireEncrypted(url, `"${source}"`);
 }
 
-function checkScheme(url: URL, what: string): URL {
+/** @throws InvalidInput for a URL without encryption, but to this machine */
+export function requireEncrypted(url: URL, what: string): URL {
   const local = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(url.hostname);
   if (url.protocol === 'https:' || (url.protocol === 'http:' && local)) return url;
   throw new Failure(
     'InvalidInput',
-    `${what} would be fetched without encryption: use https: (http: is for this machine alone)`,
+    `${what} would travel without encryption: use https: (http: is for this machine alone)`,
   );
 }
 
@@ -156,7 +157,7 @@ async function request(
     await response.body?.cancel();
     const next = new URL(location, at);
     if (next.origin !== at.origin) shown = undefined;
-    at = checkScheme(next, `${next.origin}${next.pathname}, where ${file.display} leads,`);
+    at = requireEncrypted(next, `${next.origin}${next.pathname}, where ${file.display} leads,`);
   }
   throw new Failure(
     'InvalidInput',

@@ -112,7 +112,7 @@ serverTest('refuses a redirect off https', async ({ server }) => {
   await expect(resolveSource(`${server.url}/a.csv`, 'dataset', { env: {} })).rejects.toMatchObject({
     type: 'InvalidInput',
     message:
-      `http://example.com/data.csv, where ${server.url}/a.csv leads, would be fetched without ` +
+      `http://example.com/data.csv, where ${server.url}/a.csv leads, would travel without ` +
       'encryption: use https: (http: is for this machine alone)',
   });
 });
@@ -310,7 +310,7 @@ serverTest('says that nothing listens', async ({ server }) => {
 const URLS: readonly (readonly [string, string])[] = [
   [
     'http://example.com/a.csv',
-    '"http://example.com/a.csv" would be fetched without encryption: use https: (http: is for ' +
+    '"http://example.com/a.csv" would travel without encryption: use https: (http: is for ' +
       'this machine alone)',
   ],
   [

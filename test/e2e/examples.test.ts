@@ -1,7 +1,12 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { beforeAll, expect, test } from 'vitest';
+import { signed } from '../../activities/webhook.ts';
 import type { RunState } from '../../plan/plan.ts';
 import { readManifest } from '../../store/artifacts.ts';
 import type { ArtifactDigest } from '../../store/store.ts';
+import { startFileServer } from '../servers/file-server.ts';
+import { cleanUp } from '../setup/cleanup.ts';
 import { retune, startWorker } from '../setup/processes.ts';
 import { testSite, type TestSite } from '../setup/temporal.ts';
 import { openSiteStore } from './observed-run.ts';
@@ -12,9 +17,11 @@ import { openSiteStore } from './observed-run.ts';
 let site: TestSite;
 let quickstart: RunState;
 
+const SECRET = 'the key of a webhook';
+
 beforeAll(async () => {
   site = await testSite();
-  await startWorker(site);
+  await startWorker(site, [], { env: { RETUNE_SECRET_WEBHOOK_SECRET: SECRET } });
   quickstart = await completed('quickstart', 'epochs=1');
 });
 
@@ -55,6 +62,26 @@ test('transfer.yaml: it starts from the very model that the quickstart registere
   const { accuracy, loss } = metricsOf(quickstart, 'score');
   expect(metricsOf(state, 'before')).toMatchObject({ accuracy, loss });
   expect(metricsOf(state, 'after')['loss']).not.toBe(loss);
+});
+
+test('notify.yaml: a webhook hears how the run went, and can tell who said so', async () => {
+  const server = await startFileServer();
+  cleanUp(() => server.close());
+  const heard: { headers: IncomingHttpHeaders; body: string }[] = [];
+  server.on('/', (request, response) => {
+    void text(request).then((body) => {
+      heard.push({ headers: request.headers, body });
+      response.end();
+    });
+  });
+  const state = await completed('notify', `url=${server.url}/`, 'rows=5');
+  expect(state.steps['tell']?.outputs).toEqual({ status: 200 });
+  const [{ headers, body } = { headers: {}, body: '' }, ...more] = heard;
+  expect(more).toEqual([]);
+  expect(JSON.parse(body)).toEqual({ run: 'notify', result: 'success', rows: 5 });
+  const id = headers['webhook-id'] as string;
+  const at = 1000 * Number(headers['webhook-timestamp']);
+  expect(headers).toMatchObject(signed({ id, secret: SECRET }, body, at));
 });
 
 test('lora.yaml: adapters in PEFT’s layout lie beside the merged model', async () => {
