@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../plan/json.ts';
+import { isWithin, type JsonObject, type JsonValue } from '../plan/json.ts';
 import type { CachePolicy } from '../plan/plan.ts';
 import type { SecretInput } from '../plan/secret-inputs.ts';
 import type { CacheEntry } from '../store/cache.ts';
@@ -36,7 +36,7 @@ export function withoutIgnored(
   { ignore = [] }: Partial<CachePolicy> = {},
 ): Considered {
   const isIgnored = ({ path }: SecretInput): boolean =>
-    ignore.some((names) => names.every((name, index) => path[index] === name));
+    ignore.some((names) => isWithin(path, names));
   const rest = ignore.reduce<JsonValue>(
     (value, names) => changedAt(value, names, () => undefined),
     inputs,

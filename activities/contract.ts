@@ -1,20 +1,7 @@
 /** What workflows and activities say to each other. Types only, no Node. */
 import type { JsonObject, JsonValue } from '../plan/json.ts';
-import type { Plan, RetryPolicy, RunState, StepId } from '../plan/plan.ts';
+import type { Plan, RetryPolicy, RunState, StepId, SubmissionOptions } from '../plan/plan.ts';
 import type { StepRequest } from '../plan/scheduling.ts';
-
-/** Second argument of the pipeline workflow. */
-export interface PipelineOptions {
-  readonly params?: JsonObject;
-  /** This step and what depends on it run again. */
-  readonly from?: StepId;
-  /** Every step runs again. */
-  readonly force?: boolean;
-  /** The file's name in diagnostics. */
-  readonly source_name?: string;
-  /** Digests of the code that the submitter has of kinds of its own. */
-  readonly step_sources?: Readonly<Record<string, string>>;
-}
 
 /** As the Temporal client hands it over: bytes of YAML, YAML as a string, or an object. */
 export type PipelineSource = Uint8Array | string | JsonObject;
@@ -29,7 +16,7 @@ export interface RunIdentity {
 
 export interface CompileResult {
   readonly plan: Plan;
-  readonly options: PipelineOptions;
+  readonly options: SubmissionOptions;
 }
 
 export interface PrepareRequest extends StepRequest {

@@ -30,8 +30,9 @@ export interface StepDependencies extends ActivityDependencies {
 }
 
 /**
- * One attempt of a step: looks in the cache again, takes the lease of its fingerprint, keeps the ledger, heartbeats, ends with what
- * the kind's `run` gives or with a failure that says whether Temporal tries again.
+ * One attempt of a step: looks in the cache again, takes the lease of its fingerprint, keeps the
+ * ledger, heartbeats, ends with what the kind's `run` gives or with a failure that says whether
+ * Temporal tries again.
  */
 export async function runStep(
   dependencies: StepDependencies,
@@ -197,17 +198,14 @@ function attemptSignals(
   const controller = new AbortController();
   const late = new AbortController();
   const cancelled = Context.current().cancellationSignal;
-  const abort = (reason: unknown): void => {
-    if (!controller.signal.aborted) controller.abort(reason);
-  };
-  const onCancel = (): void => abort(cancelled.reason);
-  const onShutdown = (): void => abort(dependencies.shutdown.reason);
-  const onLost = (): void => abort(lost?.reason);
-  lost?.addEventListener('abort', onLost);
-  cancelled.addEventListener('abort', onCancel);
-  dependencies.shutdown.addEventListener('abort', onShutdown);
-  if (cancelled.aborted) onCancel();
-  if (dependencies.shutdown.aborted) onShutdown();
+  const sources = [cancelled, dependencies.shutdown, late.signal, ...(lost ? [lost] : [])];
+  // The first reason counts: aborting again does nothing.
+  const followed = sources.map((source) => {
+    const onAbort = (): void => controller.abort(source.reason);
+    source.addEventListener('abort', onAbort);
+    if (source.aborted) onAbort();
+    return () => source.removeEventListener('abort', onAbort);
+  });
   const timer =
     input.timeoutMs === undefined
       ? undefined
@@ -216,7 +214,6 @@ function attemptSignals(
           const remedy = `raise 'timeout' of step '${input.stepId}'`;
           const message = `the attempt ran past its timeout of ${limit}: ${remedy}`;
           late.abort(new Failure('Internal', message));
-          abort(late.signal.reason);
         }, input.timeoutMs);
   return {
     signal: controller.signal,
@@ -224,9 +221,7 @@ function attemptSignals(
     reason: () => (controller.signal.aborted ? controller.signal.reason : undefined),
     stop() {
       clearTimeout(timer);
-      lost?.removeEventListener('abort', onLost);
-      cancelled.removeEventListener('abort', onCancel);
-      dependencies.shutdown.removeEventListener('abort', onShutdown);
+      for (const unfollow of followed) unfollow();
     },
   };
 }

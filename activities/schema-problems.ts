@@ -1,11 +1,11 @@
 import type { z } from 'zod';
-import { inputProblems, startsWith } from '../language/input-problems.ts';
+import { inputProblems } from '../language/input-problems.ts';
 import { describeFound, quote } from '../language/located.ts';
 import { describeSchemas, keysOf, schemasAt, valueSchema } from '../language/schema.ts';
 import type { Hole, InputPath } from '../language/step-inputs.ts';
 import { suggestion } from '../language/suggestion.ts';
 import { inputName } from '../language/wiring.ts';
-import type { JsonValue } from '../plan/json.ts';
+import { isWithin, type JsonValue } from '../plan/json.ts';
 
 export interface Unsaid {
   /** Where values are not known: nothing is said of what is there. */
@@ -37,7 +37,7 @@ export function schemaProblems(
       }
       case 'invalid': {
         const wanted = problem.message ?? `expected ${describeSchemas(expected)}`;
-        const isSecret = secret.some((at) => startsWith(at, path) || startsWith(path, at));
+        const isSecret = secret.some((at) => isWithin(at, path) || isWithin(path, at));
         return `${name} is ${isSecret ? 'a secret' : describeValue(problem.found)}; ${wanted}`;
       }
       case 'threw':

@@ -1,10 +1,17 @@
 import { createHash } from 'node:crypto';
-import type { ScheduleDescription, ScheduleOptions, ScheduleSpec } from '@temporalio/client';
-import { formatDuration, parseDuration } from '../language/checks/duration.ts';
+import {
+  type ScheduleDescription,
+  ScheduleNotFoundError,
+  type ScheduleOptions,
+  type ScheduleSpec,
+} from '@temporalio/client';
+import type { Connected } from './connection.ts';
+import { formatDuration } from '../language/checks/duration.ts';
+import { EVERY, everyMs } from '../language/cron.ts';
 import { DEFAULT_SCHEDULE } from '../language/defaults.ts';
 import type { Overlap, Schedule } from '../language/pipeline.ts';
-import type { SubmissionOptions } from '../language/options.ts';
 import { CONTROL_QUEUE, PIPELINE_WORKFLOW } from '../plan/names.ts';
+import type { SubmissionOptions } from '../plan/plan.ts';
 
 /** Key of the memo whose value is the pipeline that a schedule belongs to. */
 const MEMO_KEY = 'retune';
@@ -16,19 +23,31 @@ const OVERLAP_POLICIES = {
   allow: 'ALLOW_ALL',
 } as const satisfies Record<Overlap, ScheduleDescription['policies']['overlap']>;
 
-const EVERY = '@every ';
 const SHOWN_DIGITS = 12;
 
 /** A schedule of a file, with what its runs are given. */
 export interface ScheduledSubmission extends Schedule {
   readonly pipeline: string;
   readonly source: Uint8Array;
-  /** @see PipelineOptions */
+  /** @see SubmissionOptions */
   readonly options: Pick<SubmissionOptions, 'params' | 'source_name'>;
 }
 
 /** What makes a schedule what it is, as a person reads it; two with equal facts do the same. */
 export type ScheduleFacts = Readonly<Record<string, string>>;
+
+/** The schedule of an id as it is on the server; undefined when there is none. */
+export async function findSchedule(
+  { client }: Connected,
+  id: string,
+): Promise<ScheduleDescription | undefined> {
+  try {
+    return await client.schedule.getHandle(id).describe();
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return undefined;
+    throw error;
+  }
+}
 
 /** The pipeline that `schedule apply` made a schedule for; undefined for one that something else made. */
 export function pipelineOf({ memo }: Pick<ScheduleDescription, 'memo'>): string | undefined {
@@ -60,11 +79,11 @@ export function scheduleOptions(schedule: ScheduledSubmission): ScheduleOptions 
 
 /** The server keeps times, and of a cron text only the comment in it: so the text is its own comment. */
 function specOf({ cron, timezone, jitterMs }: Schedule): ScheduleSpec {
-  const everyMs = cron.startsWith(EVERY) ? parseDuration(cron.slice(EVERY.length)) : undefined;
+  const every = everyMs(cron);
   return {
-    ...(everyMs === undefined
+    ...(every === undefined
       ? { cronExpressions: [`${cron} # ${cron}`] }
-      : { intervals: [{ every: everyMs }] }),
+      : { intervals: [{ every }] }),
     timezone,
     jitter: jitterMs,
   };
@@ -72,9 +91,9 @@ function specOf({ cron, timezone, jitterMs }: Schedule): ScheduleSpec {
 
 export function wantedFacts(schedule: ScheduledSubmission): ScheduleFacts {
   const { cron, timezone, overlap, catchupWindowMs, jitterMs, pauseOnFailure } = schedule;
-  const everyMs = cron.startsWith(EVERY) ? parseDuration(cron.slice(EVERY.length)) : undefined;
+  const every = everyMs(cron);
   return {
-    cron: everyMs === undefined ? cron : EVERY + formatDuration(everyMs),
+    cron: every === undefined ? cron : EVERY + formatDuration(every),
     timezone,
     overlap,
     catchup_window: formatDuration(catchupWindowMs),

@@ -19,7 +19,7 @@ const WORKER_START_MS = 5_000;
 export interface Submission {
   readonly id: string;
   readonly source: Uint8Array | string | object;
-  /** @see PipelineOptions */
+  /** @see SubmissionOptions */
   readonly options: JsonValue;
 }
 

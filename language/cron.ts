@@ -28,11 +28,18 @@ const SHORTHANDS = [
   '@hourly',
 ];
 
+export const EVERY = '@every ';
+
+/** Milliseconds between the times of `@every 12h`; undefined for any other cron text. */
+export function everyMs(text: string): number | undefined {
+  return text.startsWith(EVERY) ? parseDuration(text.slice(EVERY.length)) : undefined;
+}
+
 /** What is wrong with a cron text, as `expected ...`. */
 export function cronProblem(text: string): string | undefined {
-  if (text.startsWith('@every ')) {
+  if (text.startsWith(EVERY)) {
     // Temporal refuses less than a second, and leaves out what is less than one.
-    const interval = parseDuration(text.slice('@every '.length)) ?? 0;
+    const interval = everyMs(text) ?? 0;
     return interval > 0 && interval % 1000 === 0
       ? undefined
       : 'expected a duration of whole seconds, as in @every 12h';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isWithin } from '../plan/json.ts';
 import { type InputPath, RunTimeValue, type StepInputs } from './step-inputs.ts';
 
 /** What a kind's schema finds in the inputs of a step, without the words. */
@@ -87,14 +88,8 @@ function isInside(problem: InputProblem, path: InputPath): boolean {
 /** Inside a hole, or said of a value that has a hole in it by a schema's own rule. */
 function isAtRunTime(issue: Issue, path: InputPath, { holes }: StepInputs): boolean {
   return holes.some(
-    (hole) =>
-      startsWith(path, hole.path) || (issue.code === 'custom' && startsWith(hole.path, path)),
+    (hole) => isWithin(path, hole.path) || (issue.code === 'custom' && isWithin(hole.path, path)),
   );
-}
-
-/** Whether a path is that of a value, or of one inside it. */
-export function startsWith(path: InputPath, start: InputPath): boolean {
-  return start.every((part, index) => path[index] === part);
 }
 
 function valueAt(value: unknown, path: InputPath): unknown {

@@ -1,22 +1,9 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { Plan, SubmissionOptions } from '../plan/plan.ts';
 import { kindName } from './catalog.ts';
 import { describeFound, quote } from './located.ts';
 import type { PipelineText } from './source.ts';
 import { suggestion } from './suggestion.ts';
-
-/** What a submission says beside the pipeline: the second argument of the workflow. */
-export interface SubmissionOptions {
-  readonly params?: JsonObject;
-  /** This step and what depends on it run again. */
-  readonly from?: string;
-  /** Every step runs again. */
-  readonly force?: boolean;
-  /** The file's name in diagnostics. */
-  readonly source_name?: string;
-  /** Digests of the code that the submitter has of kinds of its own, as `{ "KIND@VERSION": DIGEST }`. */
-  readonly step_sources?: Readonly<Record<string, string>>;
-}
 
 const EXPECTED = {
   params: 'a map of params, such as {"rows": 500}',

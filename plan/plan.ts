@@ -24,6 +24,19 @@ export interface CachePolicy {
   readonly ignore?: readonly (readonly string[])[];
 }
 
+/** What a submission says beside the pipeline: the second argument of the workflow. */
+export interface SubmissionOptions {
+  readonly params?: JsonObject;
+  /** This step and what depends on it run again. */
+  readonly from?: StepId;
+  /** Every step runs again. */
+  readonly force?: boolean;
+  /** The file's name in diagnostics. */
+  readonly source_name?: string;
+  /** Digests of the code that the submitter has of kinds of its own, as `{ "KIND@VERSION": DIGEST }`. */
+  readonly step_sources?: Readonly<Record<string, string>>;
+}
+
 /**
  * A JSON value whose strings may hold `${{ }}` expressions. A string that is one whole expression
  * evaluates to the expression's value and type; expressions inside longer text are put in as text.

@@ -1,13 +1,8 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import type {
-  PipelineOptions,
-  PreparedStep,
-  PrepareRequest,
-  RunIdentity,
-} from '../activities/contract.ts';
+import type { PreparedStep, PrepareRequest, RunIdentity } from '../activities/contract.ts';
 import type { JsonObject } from '../plan/json.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
-import type { Plan, PlanStep, StepId } from '../plan/plan.ts';
+import type { Plan, PlanStep, StepId, SubmissionOptions } from '../plan/plan.ts';
 import { Matrices } from '../plan/matrices.ts';
 import { hasMatrix, type MatrixStep } from '../plan/matrix.ts';
 import type { RunProgress } from '../plan/run-progress.ts';
@@ -27,7 +22,7 @@ export interface StepExecutorOptions {
   readonly plan: Plan;
   readonly run: RunIdentity;
   readonly facts: RunFacts;
-  readonly options: PipelineOptions;
+  readonly options: SubmissionOptions;
   readonly progress: RunProgress;
 }
 

@@ -1,6 +1,6 @@
 import { isDigest } from '../../store/digest.ts';
 import { references } from '../../plan/expressions.ts';
-import type { JsonObject, JsonValue } from '../../plan/json.ts';
+import { isWithin, type JsonObject, type JsonValue } from '../../plan/json.ts';
 import type { PlanStep, StepId, Template } from '../../plan/plan.ts';
 
 /** Characters of a value that is shown. */
@@ -92,7 +92,7 @@ function describeIgnored(
 /** @param ignored places, each by its names */
 function covers(ignored: JsonValue | undefined, path: readonly string[]): boolean {
   const places = (ignored ?? []) as readonly (readonly string[])[];
-  return places.some((names) => names.every((name, index) => path[index] === name));
+  return places.some((names) => isWithin(path, names));
 }
 
 function describeInput(

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../plan/json.ts';
-import type { PlanStep, StepId, Template } from '../../plan/plan.ts';
+import type { PlanStep, StepId } from '../../plan/plan.ts';
 import { admit } from '../../plan/scheduling.ts';
 import { stepsRead } from './changes.ts';
 import type { StepPreview } from './outcome.ts';
@@ -22,12 +22,14 @@ export function supposedToSucceed(
   if (step.if === undefined || before.length === 0) return before;
   const contexts = contextsOf();
   const { strategy } = step;
-  const templates: readonly (Template | undefined)[] = [
-    ...[step.with, step.runsOn, strategy?.matrix, strategy?.include, strategy?.exclude],
+  const templates = [
+    step.with,
+    step.runsOn,
+    strategy?.matrix,
+    strategy?.include,
+    strategy?.exclude,
   ];
-  const read = new Set(
-    templates.flatMap((template) => (template === undefined ? [] : stepsRead(template))),
-  );
+  const read = new Set(templates.flatMap((template) => stepsRead(template ?? null)));
   return before.filter((id) => {
     const failed = { unmet: { id, status: 'failed' }, failedAbove: id, failed: [id] } as const;
     const { result, reads } = unknown.during(() => admit(step, failed, contexts));

@@ -1,8 +1,4 @@
-import {
-  ScheduleAlreadyRunning,
-  type ScheduleDescription,
-  ScheduleNotFoundError,
-} from '@temporalio/client';
+import { ScheduleAlreadyRunning, type ScheduleDescription } from '@temporalio/client';
 import type { StepFile } from '../../activities/custom/step-source.ts';
 import type { Catalog } from '../../language/catalog.ts';
 import { compile, draftWithPipeline, formatDiagnostics } from '../../language/compile.ts';
@@ -14,6 +10,7 @@ import {
   actualFacts,
   type Difference,
   differences,
+  findSchedule,
   pipelineOf,
   type ScheduledSubmission,
   scheduleOptions,
@@ -92,7 +89,7 @@ async function changesFor(
   const changes: Change[] = [];
   for (const wanted of schedules) {
     const { id } = wanted;
-    const found = await describe(connected, id);
+    const found = await findSchedule(connected, id);
     if (found !== undefined && pipelineOf(found) !== name) throw notOurs(id, found);
     const different = differences(found ? actualFacts(found) : {}, wantedFacts(wanted));
     const isSame = Object.keys(different).length === 0;
@@ -102,7 +99,7 @@ async function changesFor(
   const ids = new Set(schedules.map(({ id }) => id));
   for (const id of await idsOf(connected, name)) {
     // The list may lag behind a deletion.
-    if (ids.has(id) || (await describe(connected, id)) === undefined) continue;
+    if (ids.has(id) || (await findSchedule(connected, id)) === undefined) continue;
     changes.push({ id, change: 'delete', differences: {} });
   }
   return changes;
@@ -114,18 +111,6 @@ async function idsOf({ client }: Connected, name: string): Promise<readonly stri
     if (pipelineOf(found) === name) ids.push(found.scheduleId);
   }
   return ids.sort();
-}
-
-async function describe(
-  { client }: Connected,
-  id: string,
-): Promise<ScheduleDescription | undefined> {
-  try {
-    return await client.schedule.getHandle(id).describe();
-  } catch (error) {
-    if (error instanceof ScheduleNotFoundError) return undefined;
-    throw error;
-  }
 }
 
 function notOurs(id: string, found: Pick<ScheduleDescription, 'memo'>): CommandError {
@@ -175,18 +160,13 @@ function printChanges(name: string, changes: readonly Change[]): void {
 }
 
 function summary(changes: readonly Change[], { dryRun }: ApplyFlags): string {
-  const counts = CHANGES.map((kind) => ({
-    kind,
-    count: changes.filter(({ change }) => change === kind).length,
-  })).filter(({ count }) => count > 0);
-  const words = { create: 'created', update: 'updated', delete: 'deleted', unchanged: 'unchanged' };
-  const done = counts.map(({ kind, count }) => `${count} ${words[kind]}`).join(', ');
-  const planned = counts
-    .map(({ kind, count }) => (kind === 'unchanged' ? `${count} ${kind}` : `${count} to ${kind}`))
-    .join(', ');
-  return dryRun
-    ? `dry run, nothing was changed: ${planned || 'nothing to do'}`
-    : done || 'nothing to do';
+  const counts = CHANGES.flatMap((kind) => {
+    const count = changes.filter(({ change }) => change === kind).length;
+    const words = kind === 'unchanged' ? kind : dryRun ? `to ${kind}` : `${kind}d`;
+    return count === 0 ? [] : [`${count} ${words}`];
+  });
+  const all = counts.join(', ') || 'nothing to do';
+  return dryRun ? `dry run, nothing was changed: ${all}` : all;
 }
 
 function documentOf(name: string, changes: readonly Change[], { dryRun = false }: ApplyFlags) {

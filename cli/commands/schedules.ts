@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ScheduleDescription,
   type ScheduleHandle,
-  ScheduleNotFoundError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
@@ -13,7 +12,7 @@ import { CommandError } from '../command-error.ts';
 import type { Connected } from '../connection.ts';
 import { printJson, printLines, table } from '../output.ts';
 import { statusOf } from '../run-view.ts';
-import { cronOf, overlapOf, pipelineOf } from '../schedule-facts.ts';
+import { cronOf, findSchedule, overlapOf, pipelineOf } from '../schedule-facts.ts';
 import { withConnection } from './session.ts';
 
 interface JsonFlag {
@@ -32,8 +31,7 @@ export async function scheduleList({ json }: JsonFlag): Promise<number> {
     const listed: ListedSchedule[] = [];
     for await (const { scheduleId, action } of connected.client.schedule.list()) {
       if (action?.workflowType !== PIPELINE_WORKFLOW) continue;
-      const handle = connected.client.schedule.getHandle(scheduleId);
-      const found = await handle.describe().catch(undefinedIfGone);
+      const found = await findSchedule(connected, scheduleId);
       if (found !== undefined) listed.push(await listedSchedule(connected, found));
     }
     listed.sort((a, b) => a.id.localeCompare(b.id));
@@ -241,8 +239,7 @@ async function withSchedule(
   ) => Promise<number>,
 ): Promise<number> {
   return withConnection(async (connected) => {
-    const handle = connected.client.schedule.getHandle(id);
-    const found = await handle.describe().catch(undefinedIfGone);
+    const found = await findSchedule(connected, id);
     if (found === undefined) {
       const message = `no schedule '${id}': 'retune schedule list' shows the schedules there are`;
       throw new CommandError(message);
@@ -252,10 +249,6 @@ async function withSchedule(
       const message = `schedule '${id}' starts '${workflowType}', no pipeline: use 'temporal schedule' for it`;
       throw new CommandError(message);
     }
-    return use(handle, found, connected);
+    return use(connected.client.schedule.getHandle(id), found, connected);
   });
-}
-
-function undefinedIfGone(error: unknown): undefined {
-  if (!(error instanceof ScheduleNotFoundError)) throw error;
 }
