@@ -47,7 +47,7 @@ export function reduceEvent(
       for (const { id, strategy } of event.plan.steps) {
         steps[id] = strategy === undefined ? PENDING : { ...PENDING, entries: [] };
       }
-      return { ...state, name: event.plan.name };
+      return { ...state, name: event.plan.name, ...trainingsOf(event.plan) };
     case 'ended':
       return {
         ...state,
@@ -66,6 +66,11 @@ export function reduceEvent(
       steps[event.step] = reduceStep(steps[event.step] ?? PENDING, event);
       return state;
   }
+}
+
+function trainingsOf({ steps }: Plan): Pick<RunState, 'trainings'> {
+  const trainings = steps.filter(({ kind }) => kind === 'train').map(({ id }) => id);
+  return trainings.length === 0 ? {} : { trainings };
 }
 
 /** What can happen to one step. */
@@ -143,11 +148,14 @@ export function orderedSteps({ steps }: RunState): readonly (readonly [StepId, S
 }
 
 /** The run's status in words: one that had little to do says so. */
-export function statusText({ status, steps }: RunState): string {
+export function statusText({ status, steps, trainings = [] }: RunState): string {
   const all = Object.values(steps).filter(({ entries = [] }) => entries.length === 0);
   const cached = all.filter((step) => step.status === 'cached').length;
   if (status !== 'completed' || cached === 0) return status;
-  return `${status}, ${cached} of ${all.length} steps from the cache`;
+  const trained = trainings.flatMap((id) => steps[id]?.entries ?? [id]);
+  const ended = new Set(trained.map((id) => steps[id]?.status));
+  const nothing = ended.has('cached') && !ended.has('completed') ? ', nothing was trained' : '';
+  return `${status}, ${cached} of ${all.length} steps from the cache${nothing}`;
 }
 
 export function stepState(state: RunState, id: StepId): StepState {
