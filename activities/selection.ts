@@ -26,8 +26,7 @@ export async function selectResult(
 ): Promise<Selection> {
   const results = from as readonly JsonObject[];
   const entries = matrix as readonly JsonObject[];
-  const sign =
-    (goal ?? (isLessBetter(by) ? 'minimize' : 'maximize')) === 'minimize' ? 1 : -1;
+  const sign = (goal ?? (isLessBetter(by) ? 'minimize' : 'maximize')) === 'minimize' ? 1 : -1;
   const rows = results
     .map((result, index) => ({ index, value: valueAt(result, by), matrix: entries[index] ?? {} }))
     .filter((row): row is typeof row & { value: number } => typeof row.value === 'number')
