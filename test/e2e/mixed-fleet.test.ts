@@ -31,7 +31,7 @@ async function executions({ id, store }: ObservedRun): Promise<readonly string[]
 
 const everyStamp = (build: number): object => ({
   status: 'completed',
-  outputs: { stamps: Array(ENTRIES).fill({ build }) },
+  outputs: { stamps: Array.from({ length: ENTRIES }, () => ({ build })) },
 });
 
 const statuses = ({ steps }: RunState): ReadonlySet<string> =>
