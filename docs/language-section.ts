@@ -15,8 +15,13 @@ import {
   STEP,
   STEP_KEYS_NOT_BUILT,
   STRATEGY,
-  STRATEGY_KEYS_NOT_BUILT,
 } from '../language/grammar.ts';
+import {
+  SEARCH,
+  SEARCH_BUDGET,
+  SEARCH_PARAMETER,
+  SEARCH_SCHEDULER,
+} from '../language/search-grammar.ts';
 import { code, renderDefault, table } from './tables.ts';
 
 /** The top-level keys, and those of the parts that have no section of their own. */
@@ -36,12 +41,15 @@ export function renderParam(): string {
 }
 
 export function renderStep(): string {
-  const ofStrategy = STRATEGY_KEYS_NOT_BUILT.map((key) => `strategy.${key}`);
-  const notBuilt = [...STEP_KEYS_NOT_BUILT, ...ofStrategy].map(code).join(', ');
+  const notBuilt = STEP_KEYS_NOT_BUILT.map(code).join(', ');
   return [
     keysTable(STEP),
     'Keys of `strategy`, [see below](#matrix):',
     keysTable(STRATEGY),
+    'Keys of `strategy.search`, [see below](#search):',
+    keysTable(SEARCH),
+    'Keys of each of its `parameters`, of its `scheduler` and of its `budget`:',
+    ...[SEARCH_PARAMETER, SEARCH_SCHEDULER, SEARCH_BUDGET].map(keysTable),
     'Keys of `retry`:',
     keysTable(RETRY),
     'Keys of `cache`, [see below](#cache):',

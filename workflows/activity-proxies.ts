@@ -31,13 +31,17 @@ const { compilePipeline, recordRun: recordFailure } = proxyLocalActivities<Contr
   retry: { ...RETRY, maximumAttempts: 5 },
 });
 /** A store that is away for long ends the run, too, about 5 minutes later: nobody sees these tries. */
-const { prepareSteps, recordRun } = proxyLocalActivities<ControlActivities>({
-  startToCloseTimeout,
-  retry: { ...RETRY, maximumAttempts: 30 },
-});
+const { prepareSteps, recordRun, prepareTrial, endSearch, pruneTrials } =
+  proxyLocalActivities<ControlActivities>({
+    startToCloseTimeout,
+    retry: { ...RETRY, maximumAttempts: 30 },
+  });
 
 /** Short work beside the workflow: no round trip through a queue. */
-export const control = { compilePipeline, prepareSteps, recordRun, recordFailure };
+export const control = {
+  ...{ compilePipeline, prepareSteps, recordRun, recordFailure },
+  ...{ prepareTrial, endSearch, pruneTrials },
+};
 
 /**
  * A worker that dies is noticed after the heartbeat timeout and replaced within 2 s, as often as

@@ -1,5 +1,10 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import type { PreparedStep, PrepareRequest, RunIdentity } from '../activities/contract.ts';
+import type {
+  PreparedStep,
+  PrepareRequest,
+  RunIdentity,
+  RunStepResult,
+} from '../activities/contract.ts';
 import type { JsonObject } from '../plan/json.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
 import type { Plan, PlanStep, StepId, SubmissionOptions } from '../plan/plan.ts';
@@ -17,6 +22,7 @@ import {
 import { control, resolveSource, runStep, verifyHit } from './activity-proxies.ts';
 import { stepFailure } from './failures.ts';
 import { Recoveries } from './recoveries.ts';
+import { runSearch } from './search.ts';
 
 export interface StepExecutorOptions {
   readonly plan: Plan;
@@ -216,16 +222,12 @@ export class StepExecutor {
       return;
     }
     if (answer.damage !== undefined) this.#recoveries.damaged(step.id, answer.damage);
-    const done = await runStep(
-      {
-        run,
-        ...request,
-        fingerprint,
-        retry: step.retry,
-        ...(step.timeoutMs !== undefined && { timeoutMs: step.timeoutMs }),
-      },
-      queue,
-    );
+    const { retry, timeoutMs, search } = step;
+    const work = { run, fingerprint, retry, ...(timeoutMs !== undefined && { timeoutMs }) };
+    const done: RunStepResult =
+      search === undefined
+        ? await runStep({ ...request, ...work }, queue)
+        : { ...(await runSearch({ ...work, request, search, queue })), attempt: 1 };
     this.#running.delete(step.id);
     const { outputs, attempt, cached } = done;
     const note = this.#recoveries.note(step.id, done.note);
