@@ -18,7 +18,7 @@ const MAX_DRAWS = 1000;
 /**
  * A Parzen estimator as that of Optuna's TPESampler with its defaults: a normal distribution about
  * each value that was tried, and one about the middle of the range; of listed values, counts.
- * Source: optuna 4, samplers/_tpe/parzen_estimator.py.
+ * Source: optuna 5.0, samplers/_tpe/parzen_estimator.py.
  *
  * @param tried in the order of the trials
  */
@@ -30,7 +30,7 @@ export function parzen(parameter: SearchParameter, tried: readonly JsonValue[]):
 }
 
 /** Of each value tried, and of the prior: together 1. */
-export function weightsOf(count: number): readonly number[] {
+function weightsOf(count: number): readonly number[] {
   const older = Math.max(0, count - FULL_WEIGHTS);
   const weights = Array.from({ length: count }, (_, i) => {
     if (i >= older) return 1;
@@ -102,28 +102,27 @@ function overRange(range: Range, tried: readonly number[], weights: readonly num
 }
 
 /**
- * A kernel about each place, as wide as the farther of its neighbours is away, but not too narrow
- * (`consider_magic_clip`); the last is the prior's.
+ * A kernel about each place, as wide as the farther of its neighbours is away (of a single place the
+ * farther end), but not too narrow (`consider_magic_clip`); the last is the prior's.
  */
-export function kernelsOf(
+function kernelsOf(
   places: readonly number[],
   low: number,
   high: number,
 ): { readonly means: readonly number[]; readonly deviations: readonly number[] } {
   const width = high - low;
-  const means = [...places, (low + high) / 2];
-  const order = means.map((_, i) => i).sort((a, b) => (means[a] ?? 0) - (means[b] ?? 0) || a - b);
-  const narrowest = width / Math.min(100, 1 + means.length);
-  const deviations = means.map(() => width);
+  const order = places.map((_, i) => i).sort((a, b) => (places[a] ?? 0) - (places[b] ?? 0));
+  const narrowest = width / Math.min(100, 2 + places.length);
+  const deviations = places.map(() => width);
+  const [begin, end] = places.length === 1 ? [low, high] : [undefined, undefined];
   for (const [rank, index] of order.entries()) {
-    if (index === means.length - 1) continue;
-    const mean = means[index] ?? 0;
-    const below = rank > 0 ? mean - (means[order[rank - 1] ?? 0] ?? 0) : undefined;
-    const above = rank < order.length - 1 ? (means[order[rank + 1] ?? 0] ?? 0) - mean : undefined;
-    const widest = Math.max(below ?? 0, above ?? 0);
+    const place = places[index] ?? 0;
+    const below = places[order[rank - 1] ?? -1] ?? begin ?? place;
+    const above = places[order[rank + 1] ?? -1] ?? end ?? place;
+    const widest = Math.max(place - below, above - place);
     deviations[index] = Math.min(width, Math.max(narrowest, widest));
   }
-  return { means, deviations };
+  return { means: [...places, (low + high) / 2], deviations: [...deviations, width] };
 }
 
 /** The index at which the sum of the weights passes a share of it. */
