@@ -44,7 +44,7 @@ export function renderStep(): string {
   const notBuilt = STEP_KEYS_NOT_BUILT.map(code).join(', ');
   return [
     keysTable(STEP),
-    'Keys of `strategy`, [see below](#matrix):',
+    'Keys of `strategy`, see [matrix](#matrix) and [search](#search):',
     keysTable(STRATEGY),
     'Keys of `strategy.search`, [see below](#search):',
     keysTable(SEARCH),

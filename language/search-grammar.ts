@@ -27,6 +27,7 @@ export const SEARCH_SCHEDULER = z.strictObject({
   eta: z
     .int()
     .min(2)
+    .max(100)
     .default(DEFAULT_SEARCH.eta)
     .describe('one trial in so many goes on to the next rung, which is so many times as long'),
   min_steps: z.int().min(1).describe('optimizer steps of the first rung, at least'),

@@ -1,12 +1,12 @@
 import type { CachePolicy } from '../../plan/plan.ts';
 import { kindName } from '../catalog.ts';
 import { CACHE, keysOfPart } from '../grammar.ts';
+import { unknownInput } from '../input-name.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 import type { StepSignature } from '../step-declaration.ts';
 import { readDuration } from './duration.ts';
-import { unknownInput } from './input-name.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readBoolean, readList, readMap } from './value-type.ts';
 

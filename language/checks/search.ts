@@ -16,16 +16,15 @@ import type { LocatedEntry, LocatedMap } from '../located.ts';
 import { quote, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
 import { SEARCH, SEARCH_BUDGET, SEARCH_SCHEDULER } from '../search-grammar.ts';
-import type { StepSignature } from '../step-declaration.ts';
 import { type StopPlace, stopPlace } from '../stop-input.ts';
-import { suggestion } from '../suggestion.ts';
 import { readDuration } from './duration.ts';
 import { checkNoExpressions } from './expression.ts';
 import { MAX_PARALLEL, readCount } from './limit.ts';
 import { checkMissingKeys } from './missing-key.ts';
 import { reportNotBuilt } from './not-built.ts';
-import { checkMetric } from './search-metric.ts';
-import { readParameters } from './search-parameters.ts';
+import { checkMetric } from '../search-metric.ts';
+import { readParameters } from '../search-parameters.ts';
+import { readWord, type SearchedStep } from '../searched-step.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readBoolean, readMap, readText } from './value-type.ts';
 
@@ -34,14 +33,9 @@ const SNIPPETS = {
   parameters:
     'parameters: { args.learning_rate: { min: 1.0e-5, max: 1.0e-3, distribution: log_uniform } }',
 };
+/** More in one step than this are no rungs any more. */
+const MAX_ETA = 100;
 const TRIALS_SNIPPET = { max_trials: 'max_trials: 20' };
-
-/** The step around a search. */
-export interface SearchedStep {
-  readonly signature: StepSignature | undefined;
-  /** Its `with`. */
-  readonly inputs: LocatedMap | undefined;
-}
 
 /** Reads the search of a step's `strategy`. Rule `search`, besides those of single values. */
 export function readSearch(
@@ -73,32 +67,18 @@ export function readSearch(
   if (scheduler !== undefined) checkOwnInputs(scheduler, parameters, entries, step, reporter);
   const budget = readBudget(entries.get('budget'), reporter);
   const lengthInput = stop?.lengthInput;
+  const isCounted = budget?.steps !== undefined && scheduler === undefined;
   checkSteps(entries.get('budget'), { budget, scheduler, lengthInput, parameters }, step, reporter);
   return {
     ...{ metric, sampler, parameters },
     goal: readWord(entries.get('goal'), GOALS, reporter) ?? usualGoal(metric),
     seed: count('seed', 0, Number.MAX_SAFE_INTEGER) ?? DEFAULT_SEARCH.seed,
-    maxTrials: maxTrials ?? MAX_TRIALS,
+    maxTrials: maxTrials ?? Math.min(gridSize(parameters), MAX_TRIALS),
     maxParallel: count('max_parallel', 1, MAX_PARALLEL) ?? DEFAULT_SEARCH.maxParallel,
     ...(scheduler !== undefined && { scheduler }),
     ...(budget !== undefined && { budget }),
-    ...(lengthInput !== undefined && { lengthInput }),
+    ...(isCounted && lengthInput !== undefined && { lengthInput }),
   };
-}
-
-/** One of a few words, as keys of a search have them. */
-export function readWord<W extends string>(
-  entry: LocatedEntry | undefined,
-  words: readonly W[],
-  reporter: Reporter,
-): W | undefined {
-  const text = readText(entry, reporter);
-  if (entry === undefined || text === undefined) return undefined;
-  const word = words.find((known) => known === text);
-  if (word !== undefined) return word;
-  const message = `${quote(entry.key)} is ${quote(text)}; ${suggestion(text, words)}`;
-  reporter.error('search', valueRange(entry), message);
-  return undefined;
 }
 
 function checkAlone(strategy: LocatedMap, reporter: Reporter): void {
@@ -160,7 +140,7 @@ function readScheduler(
     );
   }
   const steps = { minimum: 1, maximum: Number.MAX_SAFE_INTEGER };
-  const eta = readCount(entries.get('eta'), { ...steps, minimum: 2 }, reporter);
+  const eta = readCount(entries.get('eta'), { minimum: 2, maximum: MAX_ETA }, reporter);
   const minSteps = readCount(entries.get('min_steps'), steps, reporter);
   const maxSteps = readCount(entries.get('max_steps'), steps, reporter);
   if (signature !== undefined && stop === undefined) {

@@ -1,8 +1,8 @@
-import { kindName } from '../catalog.ts';
-import { quote } from '../located.ts';
-import { keysOf, schemasAt, type ValueSchema, valueSchema } from '../schema.ts';
-import type { StepSignature } from '../step-declaration.ts';
-import { closest, oneOf } from '../suggestion.ts';
+import { kindName } from './catalog.ts';
+import { quote } from './located.ts';
+import { keysOf, schemasAt, type ValueSchema, valueSchema } from './schema.ts';
+import type { StepSignature } from './step-declaration.ts';
+import { closest, oneOf } from './suggestion.ts';
 
 /**
  * What is wrong with the place of an input, and what was meant; undefined when the kind has it.

@@ -1,23 +1,23 @@
-import type { JsonValue } from '../../plan/json.ts';
-import { isWithin } from '../../plan/json.ts';
+import type { JsonValue } from '../plan/json.ts';
+import { isWithin } from '../plan/json.ts';
 import {
   DISTRIBUTIONS,
   type SearchParameter,
   type SearchStrategy,
-} from '../../plan/search/strategy.ts';
-import { valueCount, withInput } from '../../plan/search/space.ts';
-import { keysOfPart } from '../grammar.ts';
-import { inputProblems } from '../input-problems.ts';
-import type { LocatedEntry, LocatedMap } from '../located.ts';
-import { describeFound, quote, toJson, valueRange } from '../located.ts';
-import type { Reporter } from '../reporter.ts';
-import { accepts, describeSchemas, schemasAt, valueSchema } from '../schema.ts';
-import { SEARCH_PARAMETER } from '../search-grammar.ts';
-import type { StepSignature } from '../step-declaration.ts';
+} from '../plan/search/strategy.ts';
+import { valueCount, withInput } from '../plan/search/space.ts';
+import { keysOfPart } from './grammar.ts';
+import { inputProblems } from './input-problems.ts';
+import type { LocatedEntry, LocatedMap } from './located.ts';
+import { describeFound, quote, toJson, valueRange } from './located.ts';
+import type { Reporter } from './reporter.ts';
+import { accepts, describeSchemas, schemasAt, valueSchema } from './schema.ts';
+import { SEARCH_PARAMETER } from './search-grammar.ts';
+import type { StepSignature } from './step-declaration.ts';
 import { unknownInput } from './input-name.ts';
-import { readWord, type SearchedStep } from './search.ts';
-import { checkUnknownKeys } from './unknown-key.ts';
-import { readList, readMap } from './value-type.ts';
+import { readWord, type SearchedStep } from './searched-step.ts';
+import { checkUnknownKeys } from './checks/unknown-key.ts';
+import { readList, readMap } from './checks/value-type.ts';
 
 const RANGE = '{ min: 1.0e-5, max: 1.0e-3 }';
 /** The choices of all trials travel in one message. */

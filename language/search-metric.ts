@@ -1,11 +1,11 @@
-import { kindName } from '../catalog.ts';
-import type { LocatedEntry } from '../located.ts';
-import { quote, valueRange } from '../located.ts';
-import type { Reporter } from '../reporter.ts';
-import { kindsOf, schemasAt, type ValueSchema, valueSchema } from '../schema.ts';
-import type { StepSignature } from '../step-declaration.ts';
-import { suggestion } from '../suggestion.ts';
-import type { SearchedStep } from './search.ts';
+import { kindName } from './catalog.ts';
+import type { LocatedEntry } from './located.ts';
+import { quote, valueRange } from './located.ts';
+import type { Reporter } from './reporter.ts';
+import { kindsOf, schemasAt, type ValueSchema, valueSchema } from './schema.ts';
+import type { StepSignature } from './step-declaration.ts';
+import { suggestion } from './suggestion.ts';
+import type { SearchedStep } from './searched-step.ts';
 
 /** Rule `search`: the kind gives the number that is compared. */
 export function checkMetric(
@@ -37,13 +37,19 @@ function isNumber(schema: ValueSchema): boolean {
   return kinds.has('number') || kinds.has('anything');
 }
 
-/** `best_step`, `metrics.NAME`. */
+/** `best_step`, `metrics.eval_loss`. */
 function numbersOf({ outputs }: StepSignature): readonly string[] {
-  return Object.entries(outputs).flatMap(([name, output]) => {
-    const schema = valueSchema(output, 'output');
-    if (kindsOf(schema).has('number')) return [name];
-    const { additionalProperties: inner, evaluatedFrom } = schema;
-    if (typeof inner !== 'object' || !kindsOf(inner).has('number')) return [];
-    return [`${name}.${evaluatedFrom === undefined ? 'NAME' : 'eval_loss'}`];
-  });
+  return Object.entries(outputs).flatMap(([name, output]) =>
+    numbersIn(valueSchema(output, 'output'), name),
+  );
+}
+
+function numbersIn(schema: ValueSchema, path: string): readonly string[] {
+  if (kindsOf(schema).has('number')) return [path];
+  const { properties = {}, additionalProperties: other, evaluatedFrom } = schema;
+  const isOpen = typeof other === 'object' && kindsOf(other).has('number');
+  return [
+    ...Object.entries(properties).flatMap(([name, inner]) => numbersIn(inner, `${path}.${name}`)),
+    ...(isOpen ? [`${path}.${evaluatedFrom === undefined ? 'NAME' : 'eval_loss'}`] : []),
+  ];
 }
