@@ -13,8 +13,9 @@ import { kindName } from '../catalog.ts';
 import { DEFAULT_SEARCH } from '../defaults.ts';
 import { keysOfPart, STRATEGY } from '../grammar.ts';
 import type { LocatedEntry, LocatedMap } from '../located.ts';
-import { quote, valueRange } from '../located.ts';
+import { quote, toJson, valueRange } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
+import { schemasAt, valueSchema } from '../schema.ts';
 import { SEARCH, SEARCH_BUDGET, SEARCH_SCHEDULER } from '../search-grammar.ts';
 import { type StopPlace, stopPlace } from '../stop-input.ts';
 import { readDuration } from './duration.ts';
@@ -161,13 +162,13 @@ function checkOwnInputs(
   { stopInput, lengthInput }: SearchScheduler,
   parameters: readonly SearchParameter[],
   search: LocatedMap['entries'],
-  { inputs }: SearchedStep,
+  step: SearchedStep,
   reporter: Reporter,
 ): void {
   const searched = search.get('parameters')?.value;
   for (const place of [stopInput, lengthInput]) {
     const name = place.join('.');
-    const written = entryAt(inputs, place);
+    const written = setInput(step, place);
     const parameter = searched?.kind === 'map' ? searched.entries.get(name) : undefined;
     const isSearched = parameters.some(({ path }) => path.join('.') === name);
     const found = written ?? (isSearched ? parameter : undefined);
@@ -201,19 +202,32 @@ function checkSteps(
     readonly scheduler: SearchScheduler | undefined;
     readonly lengthInput: readonly string[] | undefined;
   },
-  { signature, inputs }: SearchedStep,
+  step: SearchedStep,
   reporter: Reporter,
 ): void {
   if (entry === undefined || budget?.steps === undefined || scheduler !== undefined) return;
   const name = lengthInput?.join('.');
   const isSearched = parameters.some(({ path }) => path.join('.') === name);
-  if (lengthInput !== undefined && (isSearched || entryAt(inputs, lengthInput))) return;
-  if (signature === undefined) return;
+  if (lengthInput !== undefined && (isSearched || setInput(step, lengthInput))) return;
+  if (step.signature === undefined) return;
   const steps = entry.value.kind === 'map' ? entry.value.entries.get('steps') : undefined;
   const remedy =
     name === undefined ? "use 'time'" : `set ${quote(name)} in 'with', or add a 'scheduler'`;
   const message = `nothing says how many steps a trial has; ${remedy}`;
   reporter.error('search', (steps ?? entry).keyRange, message);
+}
+
+/** The entry of `with` at a place, where it says something else than without it. */
+function setInput(
+  { signature, inputs }: SearchedStep,
+  place: readonly string[],
+): LocatedEntry | undefined {
+  const entry = entryAt(inputs, place);
+  const schemas = signature && schemasAt(valueSchema(signature.with, 'input'), place);
+  const isDefault = schemas?.some(
+    (schema) => entry !== undefined && schema.default === toJson(entry.value),
+  );
+  return isDefault === true ? undefined : entry;
 }
 
 /** The entry of `with` at a place, where it is written out. */

@@ -27,7 +27,7 @@ beforeAll(async () => {
   quiet = await submit(site, 'quiet', SEARCH);
   state = await quiet.ended();
   expect(state.status).toBe('completed');
-});
+}, 300_000);
 
 /** What the ledger has of trials, in the order in which they began. */
 async function trialsOf(run: ObservedRun): Promise<readonly AttemptRecord[]> {

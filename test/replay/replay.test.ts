@@ -34,7 +34,7 @@ function replay(history: HistoryJson): Promise<void> {
   return Worker.runReplayHistory({ workflowBundle }, historyFromJSON(history));
 }
 
-test('there are histories of a run that completed, failed, was cancelled, had a matrix, and hit the cache', () => {
+test('there are histories of a run that completed, failed, was cancelled, had a matrix or a search, and hit the cache', () => {
   expect(files).toEqual([
     'cached.json',
     'cancelled.json',
@@ -42,6 +42,9 @@ test('there are histories of a run that completed, failed, was cancelled, had a 
     'failed.json',
     'matrix-failed.json',
     'matrix.json',
+    'search-child.json',
+    'search.json',
+    'trial.json',
     'verified.json',
   ]);
 });
