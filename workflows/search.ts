@@ -3,7 +3,6 @@ import {
   ChildWorkflowCancellationType,
   executeChild,
   isCancellation,
-  setCurrentDetails,
   WorkflowIdReusePolicy,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -12,7 +11,7 @@ import type { JsonObject } from '../plan/json.ts';
 import { SEARCH_WORKFLOW, searchWorkflow } from '../plan/names.ts';
 import type { RetryPolicy } from '../plan/plan.ts';
 import { bestTrial, promoted, rungCount } from '../plan/search/halving.ts';
-import { batchSize, sampled, trialCount } from '../plan/search/sampling.ts';
+import { batchSize, sampling, trialCount } from '../plan/search/sampling.ts';
 import type { SearchStrategy } from '../plan/search/strategy.ts';
 import { SearchTable } from '../plan/search/table.ts';
 import { control } from './activity-proxies.ts';
@@ -57,15 +56,13 @@ export async function search(input: SearchInput): Promise<SearchResult> {
   const { run, request, search: strategy, fingerprint } = input;
   const table = new SearchTable(strategy);
   const runner = new TrialRunner(input, table, workflowInfo().workflowId);
-  const show = (): void => setCurrentDetails(table.details());
   try {
-    await sampleTrials(strategy, table, runner, show);
+    await sampleTrials(strategy, table, runner);
     for (let rung = 1; rung < rungCount(strategy) && !runner.isSpent; rung++) {
       const going = promoted(strategy, table.trials, rung - 1);
       await runner.prune(going.map(({ number }) => number));
       if (going.length === 0) break;
       await runner.run(going, rung);
-      show();
     }
     await runner.prune([]);
     const best = bestTrial(strategy, table.trials);
@@ -87,18 +84,17 @@ async function sampleTrials(
   strategy: SearchStrategy,
   table: SearchTable,
   runner: TrialRunner,
-  show: () => void,
 ): Promise<void> {
   const count = trialCount(strategy);
   while (table.trials.length < count && !runner.isSpent) {
     const first = table.trials.length;
     const size = Math.min(batchSize(strategy), count - first);
+    const valuesOf = sampling(strategy, table.trials);
     const batch = Array.from({ length: size }, (_, i) => ({
       number: first + i,
-      values: sampled(strategy, first + i, table.trials),
+      values: valuesOf(first + i),
       rungs: [],
     }));
     await runner.run(batch, 0);
-    show();
   }
 }

@@ -3,6 +3,7 @@ import {
   CancellationScope,
   ChildWorkflowCancellationType,
   executeChild,
+  setCurrentDetails,
   WorkflowIdReusePolicy,
 } from '@temporalio/workflow';
 import type { JsonObject } from '../plan/json.ts';
@@ -103,10 +104,9 @@ export class TrialRunner {
 
   #note(trial: Trial, result: TrialResult): void {
     this.#table.add(trial, result);
+    setCurrentDetails(this.#table.details());
     const key = result.kind === 'completed' ? result.checkpointKey : undefined;
-    // Whoever goes on to the end deletes its own.
-    if (key === undefined) this.#checkpoints.delete(trial.number);
-    else this.#checkpoints.set(trial.number, key);
+    if (key !== undefined) this.#checkpoints.set(trial.number, key);
   }
 
   #execute(next: Trial, rung: number): Promise<TrialResult> {

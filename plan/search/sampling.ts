@@ -1,8 +1,8 @@
 import type { JsonValue } from '../json.ts';
-import { parzen } from './parzen.ts';
+import { type Density, parzen } from './parzen.ts';
 import { randomNumbers } from './random.ts';
 import { drawn, gridPoint, gridSize } from './space.ts';
-import { placeName, type SearchParameter, type SearchStrategy, type Trial } from './strategy.ts';
+import { placeName, type SearchStrategy, type Trial } from './strategy.ts';
 
 // Defaults of Optuna's TPESampler.
 const STARTUP_TRIALS = 10;
@@ -24,23 +24,39 @@ export function batchSize({ sampler, maxParallel }: SearchStrategy): number {
 }
 
 /**
- * The values of a trial. They follow from the search, the trial's number, and with tpe from the
- * results of `ended` at the first rung: from nothing else.
+ * Chooses the values of trials, each by its number. They follow from the search, the number, and with
+ * tpe from the results of `ended` at the first rung: from nothing else.
  *
  * @param ended trials of the batches before
  */
-export function sampled(
+export function sampling(
   search: SearchStrategy,
-  number: number,
   ended: readonly Trial[],
-): readonly JsonValue[] {
+): (number: number) => readonly JsonValue[] {
   const { sampler, parameters, seed } = search;
-  if (sampler === 'grid') return gridPoint(parameters, number);
+  if (sampler === 'grid') return (number) => gridPoint(parameters, number);
   const known = sampler === 'tpe' ? ended.filter(({ rungs }) => rungs.length > 0) : [];
-  return parameters.map((parameter, index) => {
-    const draw = randomNumbers(seed, number, placeName(parameter.path));
-    if (known.length < STARTUP_TRIALS) return drawn(parameter, draw);
-    return likelyGood(parameter, index, split(search, known), draw);
+  const densities = known.length < STARTUP_TRIALS ? undefined : densitiesOf(search, known);
+  return (number) =>
+    parameters.map((parameter, index) => {
+      const draw = randomNumbers(seed, number, placeName(parameter.path));
+      const density = densities?.[index];
+      return density === undefined ? drawn(parameter, draw) : likelyGood(density, draw);
+    });
+}
+
+/** Of one parameter: l of good trials, g of the others. */
+interface Densities {
+  readonly l: Density;
+  readonly g: Density;
+}
+
+function densitiesOf(search: SearchStrategy, known: readonly Trial[]): readonly Densities[] {
+  const { good, others } = split(search, known);
+  return search.parameters.map((parameter, index) => {
+    const valuesOf = (trials: readonly Trial[]): JsonValue[] =>
+      trials.map(({ values }) => values[index] ?? null);
+    return { l: parzen(parameter, valuesOf(good)), g: parzen(parameter, valuesOf(others)) };
   });
 }
 
@@ -63,19 +79,10 @@ function split({ goal }: SearchStrategy, known: readonly Trial[]): Split {
 }
 
 /**
- * Of values drawn from the density l of good trials the one with the greatest l / g, g the density
- * of the others. Source: Bergstra, Bardenet, Bengio, Kégl, "Algorithms for Hyper-Parameter
- * Optimization", 2011, section 4.
+ * Of values drawn from l the one with the greatest l / g. Source: Bergstra, Bardenet, Bengio, Kégl,
+ * "Algorithms for Hyper-Parameter Optimization", 2011, section 4.
  */
-function likelyGood(
-  parameter: SearchParameter,
-  index: number,
-  { good, others }: Split,
-  draw: () => number,
-): JsonValue {
-  const valuesOf = (trials: readonly Trial[]): JsonValue[] =>
-    trials.map(({ values }) => values[index] ?? null);
-  const [l, g] = [parzen(parameter, valuesOf(good)), parzen(parameter, valuesOf(others))];
+function likelyGood({ l, g }: Densities, draw: () => number): JsonValue {
   const candidates = Array.from({ length: CANDIDATES }, () => l.sample(draw));
   const scores = candidates.map((value) => l.logDensity(value) - g.logDensity(value));
   return candidates[scores.indexOf(Math.max(...scores))] ?? null;

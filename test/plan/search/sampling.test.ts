@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { JsonValue } from '../../../plan/json.ts';
 import { parzen } from '../../../plan/search/parzen.ts';
 import { randomNumbers } from '../../../plan/search/random.ts';
-import { batchSize, sampled, trialCount } from '../../../plan/search/sampling.ts';
+import { batchSize, sampling, trialCount } from '../../../plan/search/sampling.ts';
 import type { SearchParameter, SearchStrategy, Trial } from '../../../plan/search/strategy.ts';
 import { searchOf, valueOfTrial } from './searches.ts';
 
@@ -25,7 +25,7 @@ const DECAY: SearchParameter = {
 const WORD: SearchParameter = { path: ['word'], kind: 'values', values: ['a', null, [1]] };
 
 const draws = (search: SearchStrategy, count: number): JsonValue[][] =>
-  Array.from({ length: count }, (_, number) => [...sampled(search, number, [])]);
+  Array.from({ length: count }, (_, number) => [...sampling(search, [])(number)]);
 
 test('random numbers follow from their key, and are even and independent', () => {
   const draw = randomNumbers(1, 2, 'x');
@@ -122,7 +122,7 @@ test('tpe is random for ten trials, and then nearer to the best than chance', ()
     const trials: Trial[] = [];
     for (let number = 0; number < 60; number++) {
       const known = trials.slice(0, number - (number % search.maxParallel));
-      const values = sampled({ ...search, sampler, seed }, number, known);
+      const values = sampling({ ...search, sampler, seed }, known)(number);
       trials.push(valueOfTrial(number, values, loss(values)));
     }
     return trials.map(({ values }) => loss(values));
@@ -140,5 +140,5 @@ test('tpe leaves trials that failed out', () => {
   const search = searchOf({ sampler: 'tpe', parameters: [SIZE] });
   const good = Array.from({ length: 10 }, (_, i) => valueOfTrial(i, [2], i));
   const failed: Trial = { number: 10, values: [4], rungs: [], failure: 'Diverged: the loss' };
-  expect(sampled(search, 11, [...good, failed])).toEqual(sampled(search, 11, good));
+  expect(sampling(search, [...good, failed])(11)).toEqual(sampling(search, good)(11));
 });
