@@ -7,7 +7,7 @@ import { readDuration } from './checks/duration.ts';
 import { checkNoExpressionKeys, checkNoExpressions } from './checks/expression.ts';
 import { checkStepCount, MAX_PARALLEL, readCount } from './checks/limit.ts';
 import { readStrategy } from './checks/matrix.ts';
-import { readSearch } from './checks/search.ts';
+import { checkNotIgnored, readSearch } from './checks/search.ts';
 import { checkMissingKeys, hasKeyLike } from './checks/missing-key.ts';
 import { checkDistinctNames, checkName } from './checks/name.ts';
 import { checkKeysNotBuilt } from './checks/not-built.ts';
@@ -210,6 +210,7 @@ function readStepFields(
   const runsOn = entries.get('runs_on');
   const timeoutMs = readDuration(entries.get('timeout'), 1, reporter) ?? defaults.timeoutMs;
   const cache = readCache(entries.get('cache'), signature, reporter);
+  if (search && cache) checkNotIgnored(entries.get('strategy'), search, cache, reporter);
   const description = readText(entries.get('description'), reporter);
   return {
     usesRange,

@@ -1,3 +1,5 @@
+import { isWithin } from '../../plan/json.ts';
+import type { CachePolicy } from '../../plan/plan.ts';
 import {
   GOALS,
   MAX_TRIALS,
@@ -80,6 +82,21 @@ export function readSearch(
     ...(budget !== undefined && { budget }),
     ...(isCounted && lengthInput !== undefined && { lengthInput }),
   };
+}
+
+/** Rule `search`: what makes no difference to the result is not worth trying. */
+export function checkNotIgnored(
+  strategy: LocatedEntry | undefined,
+  { parameters }: SearchStrategy,
+  { ignore = [] }: CachePolicy,
+  reporter: Reporter,
+): void {
+  if (strategy === undefined) return;
+  for (const { path } of parameters) {
+    if (!ignore.some((names) => isWithin(path, names))) continue;
+    const message = `${quote(path.join('.'))} is tried, and 'cache' ignores it, so that all trials would be one; take it out of 'ignore'`;
+    reporter.error('search', strategy.keyRange, message);
+  }
 }
 
 function checkAlone(strategy: LocatedMap, reporter: Reporter): void {
