@@ -15,6 +15,7 @@ import { recordRun } from './record-run.ts';
 import type { Redactor } from './redactor.ts';
 import { resolveSource } from './resolve-source.ts';
 import { runStep } from './run-step.ts';
+import { endSearch, prepareTrial, pruneTrials } from './search-trials.ts';
 import { verifyHit } from './verify-hit.ts';
 
 export interface ActivityDependencies {
@@ -62,6 +63,9 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       prepareSteps: bind(prepareSteps),
       verifyHit: bind(verifyHit),
       recordRun: bind(recordRun),
+      prepareTrial: bind(prepareTrial),
+      endSearch: bind(endSearch),
+      pruneTrials: bind(pruneTrials),
     },
     work: { ...steps('work'), resolveSource: bind(resolveSource) } as Activities['work'],
     train: steps('train'),

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Decision, Question } from '../plan/interventions.ts';
 import type { Plan, RetryPolicy, RunState, StepId, SubmissionOptions } from '../plan/plan.ts';
 import type { StepRequest } from '../plan/scheduling.ts';
+import type { SearchStrategy, Trial } from '../plan/search/strategy.ts';
 
 /** As the Temporal client hands it over: bytes of YAML, YAML as a string, or an object. */
 export type PipelineSource = Uint8Array | string | JsonObject;
@@ -30,28 +31,28 @@ export interface PrepareInput {
   /** How the run stands: the store keeps it for when no worker can be asked. */
   readonly state: RunState;
 }
+/** A step about to start. */
+interface Fingerprinted {
+  readonly stepId: StepId;
+  readonly fingerprint: string;
+  /** Of one that stops before its end: under which its checkpoints are, and those of what goes on. */
+  readonly checkpointKey?: string;
+}
 /** What the cache holds for a fingerprint, after every byte of it was verified. */
 export type CacheAnswer =
-  | {
-      readonly kind: 'hit';
-      readonly stepId: StepId;
-      readonly fingerprint: string;
-      readonly outputs: JsonObject;
-    }
-  | {
+  | (Fingerprinted & { readonly kind: 'hit'; readonly outputs: JsonObject })
+  | (Fingerprinted & {
       readonly kind: 'miss';
-      readonly stepId: StepId;
-      readonly fingerprint: string;
       /** There was a result, and this is wrong with it. */
       readonly damage?: string;
       /** There is a result, and so long ago was it made: longer than the step's `max_age`. */
       readonly ageMs?: number;
-    };
+    });
 /** What the cache says of a step about to start. */
 export type CacheState =
   | CacheAnswer
   /** There is a result, too large to be verified in passing: `verifyHit` does. */
-  | { readonly kind: 'unverified'; readonly stepId: StepId; readonly fingerprint: string }
+  | (Fingerprinted & { readonly kind: 'unverified' })
   | {
       readonly kind: 'invalid';
       readonly stepId: StepId;
@@ -60,12 +61,7 @@ export type CacheState =
 export type PreparedStep =
   | CacheState
   /** Nothing runs before somebody has decided. */
-  | {
-      readonly kind: 'question';
-      readonly stepId: StepId;
-      readonly fingerprint: string;
-      readonly question: Question;
-    };
+  | (Fingerprinted & { readonly kind: 'question'; readonly question: Question });
 export interface PrepareResult {
   readonly steps: readonly PreparedStep[];
 }
@@ -96,6 +92,8 @@ export interface FailureDetails {
 export interface RunStepInput extends PrepareRequest {
   readonly run: RunIdentity;
   readonly fingerprint: string;
+  /** @see Fingerprinted */
+  readonly checkpointKey?: string;
   readonly retry: RetryPolicy;
   /** Limit of one attempt. */
   readonly timeoutMs?: number;
@@ -142,6 +140,27 @@ export interface CheckOutputsInput {
   readonly source?: string;
   readonly outputs: JsonObject;
 }
+export interface PrepareTrialInput {
+  readonly request: PrepareRequest;
+}
+
+/** Everything that a search has come to. */
+export interface EndSearchInput {
+  readonly run: RunIdentity;
+  /** Of the step, with its search. */
+  readonly request: PrepareRequest;
+  readonly search: SearchStrategy;
+  readonly fingerprint: string;
+  readonly trials: readonly Trial[];
+  /** Number of the best. */
+  readonly best: number;
+}
+export interface EndSearchResult {
+  readonly outputs: JsonObject;
+}
+export interface PruneTrialsInput {
+  readonly checkpointKeys: readonly string[];
+}
 
 export interface ControlActivities {
   /** Three arguments, not one object: only an argument of its own may be bytes. */
@@ -161,6 +180,9 @@ export interface ControlActivities {
   prepareSteps(input: PrepareInput): Promise<PrepareResult>;
   verifyHit(input: VerifyHitInput): Promise<CacheAnswer>;
   recordRun(input: RecordRunInput): Promise<void>;
+  prepareTrial(input: PrepareTrialInput): Promise<CacheState>;
+  endSearch(input: EndSearchInput): Promise<EndSearchResult>;
+  pruneTrials(input: PruneTrialsInput): Promise<void>;
 }
 export interface SourceActivities {
   resolveSource(input: ResolveSourceInput): Promise<ResolveSourceResult>;

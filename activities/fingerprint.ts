@@ -14,6 +14,8 @@ export interface FingerprintParts {
   /** With every default filled in; artifacts by their digest; a stand-in for text with secrets. */
   readonly inputs: JsonObject;
   readonly secrets?: readonly SecretInput[];
+  /** Of a step with a search: all of it that decides over its result. */
+  readonly search?: JsonObject;
   /** The upstream revision, for kinds of effect source. */
   readonly upstream?: JsonValue;
   /** Places of inputs that were left out: no part of the fingerprint, but known to `retune plan`. */
@@ -25,7 +27,7 @@ export interface FingerprintParts {
  * secret it holds the name and the place, and never the value; of a credential nothing at all.
  */
 export function fingerprint(step: AnyStep, parts: FingerprintParts): string {
-  const { kind, version, revision, source, upstream, secrets = [] } = parts;
+  const { kind, version, revision, source, upstream, search, secrets = [] } = parts;
   const schema = valueSchema(step.with, 'input');
   const isCredential = ({ path }: SecretInput): boolean =>
     schemasAt(schema, path).some(({ credential }) => credential === true);
@@ -39,5 +41,6 @@ export function fingerprint(step: AnyStep, parts: FingerprintParts): string {
     ...(source !== undefined && { source }),
     ...(places.length > 0 && { secrets: places }),
     ...(upstream !== undefined && { upstream }),
+    ...(search !== undefined && { search }),
   });
 }

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { isLessBetter, METRICS, type Metric } from '../evaluation/metrics.ts';
+import { METRICS, type Metric } from '../evaluation/metrics.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
+import { usualGoal } from '../plan/search/strategy.ts';
 import { artifactFile, readManifest } from '../store/artifacts.ts';
 import { producerOf } from '../store/cache.ts';
 import type { Challenge, Verdict } from '../store/promotion.ts';
@@ -55,7 +56,9 @@ function compared(
   theirs: number,
 ): Verdict {
   // 0.3 - 0.2 is less than 0.1 in binary.
-  const gain = Number((isLessBetter(metric) ? theirs - value : value - theirs).toFixed(12));
+  const gain = Number(
+    (usualGoal(metric) === 'minimize' ? theirs - value : value - theirs).toFixed(12),
+  );
   const isBetter = gain > 0 && gain >= minGain;
   const than = `than the ${shown(theirs)} of v${version}, which ${isBetter ? 'was' : 'stays'} '${alias}'`;
   const comparison = { metric, value, champion: version, champion_value: theirs, gain };

@@ -120,6 +120,7 @@ async function attempt(
     signal,
     run: { ...input.run, stepId: input.stepId },
     fingerprint: input.fingerprint,
+    checkpointKey: input.checkpointKey ?? input.fingerprint,
     upstream: input.upstream ?? null,
     ...(input.decision !== undefined && { decision: input.decision }),
     temporaryDirectory,

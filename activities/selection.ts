@@ -1,7 +1,8 @@
-import { isLessBetter } from '../evaluation/metrics.ts';
 import { Failure } from '../plan/failures.ts';
-import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { JsonObject } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
+import { numberPaths, numberAt } from '../plan/search/metric.ts';
+import { usualGoal } from '../plan/search/strategy.ts';
 import { putArtifact } from '../store/artifacts.ts';
 import type { SelectInputs } from './select.ts';
 import type { StepContext } from './step-context.ts';
@@ -26,10 +27,10 @@ export async function selectResult(
 ): Promise<Selection> {
   const results = from as readonly JsonObject[];
   const entries = matrix as readonly JsonObject[];
-  const sign = (goal ?? (isLessBetter(by) ? 'minimize' : 'maximize')) === 'minimize' ? 1 : -1;
+  const sign = (goal ?? usualGoal(by)) === 'minimize' ? 1 : -1;
   const rows = results
-    .map((result, index) => ({ index, value: valueAt(result, by), matrix: entries[index] ?? {} }))
-    .filter((row): row is typeof row & { value: number } => typeof row.value === 'number')
+    .map((result, index) => ({ index, value: numberAt(result, by), matrix: entries[index] ?? {} }))
+    .filter((row): row is typeof row & { value: number } => row.value !== undefined)
     .sort((a, b) => sign * (a.value - b.value) || a.index - b.index);
   const [best] = rows;
   if (best === undefined) throw nothingToSelect(results, by);
@@ -43,28 +44,12 @@ export async function selectResult(
   return { ...best, chosen: results[best.index] ?? {}, table };
 }
 
-function valueAt(result: JsonObject, path: string): JsonValue | undefined {
-  return path.split('.').reduce<JsonValue | undefined>((value, key) => {
-    const isMap = typeof value === 'object' && value !== null && Object.hasOwn(value, key);
-    return isMap ? (value as JsonObject)[key] : undefined;
-  }, result);
-}
-
 function nothingToSelect(results: readonly JsonObject[], by: string): Failure {
   const [first] = results;
   if (first === undefined) {
     return new Failure('InvalidInput', "'from' is an empty list: there is nothing to select");
   }
-  const paths = [...new Set(results.flatMap((result) => numbersOf(result, '')))];
+  const paths = [...new Set(results.flatMap(numberPaths))];
   const expected = paths.length === 0 ? 'they have no numbers' : `expected ${paths.join(', ')}`;
   return new Failure('InvalidInput', `no result has a number '${by}'; ${expected}`);
-}
-
-/** Paths of the numbers inside a result. */
-function numbersOf(value: JsonValue, path: string): readonly string[] {
-  if (typeof value === 'number') return [path];
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return [];
-  return Object.entries(value).flatMap(([key, item]) =>
-    numbersOf(item, path === '' ? key : `${path}.${key}`),
-  );
 }

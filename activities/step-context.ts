@@ -18,6 +18,8 @@ export interface StepContext {
   readonly signal: AbortSignal;
   readonly run: RunIdentity & { readonly stepId: string };
   readonly fingerprint: string;
+  /** Under which checkpoints are: trainings that go on from each other have the same. */
+  readonly checkpointKey: string;
   /** What `resolve` answered for this run (effect source). */
   readonly upstream: JsonValue;
   /** The answer to what the step asked. */

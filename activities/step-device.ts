@@ -54,7 +54,7 @@ export async function settledInputs(
   const { secrets } = input;
   const fitting = AUTO_DEVICES.filter((device) => {
     const all = { inputs: { ...prepared, device }, ...(secrets !== undefined && { secrets }) };
-    const { secrets: _, ...parts } = input;
+    const { secrets: _, search: __, ...parts } = input;
     const considered = withoutIgnored(all, input.cache);
     return fingerprint(step, { ...parts, ...considered }) === input.fingerprint;
   });

@@ -67,13 +67,13 @@ export class StepLease {
   }
 }
 
-/** Where the store cannot be asked, that is tried until it works. */
+/** Where the store cannot be asked, that is tried until it works. Who continues the same training shares a lease. */
 async function claimed(
   leases: Leases,
-  { fingerprint, run, stepId, retry }: RunStepInput,
+  { fingerprint, checkpointKey = fingerprint, run, stepId, retry }: RunStepInput,
 ): Promise<Claim> {
   try {
-    return await leases.claim(fingerprint, { workflowId: run.workflowId, step: stepId });
+    return await leases.claim(checkpointKey, { workflowId: run.workflowId, step: stepId });
   } catch (error) {
     throw uncounted(toFailure(error), retry);
   }

@@ -7,7 +7,9 @@ import type { AnyStep } from './catalog.ts';
 import type { CacheState, PrepareRequest } from './contract.ts';
 import { declarationOf, parseStandIns } from './declaration.ts';
 import { fingerprint, type FingerprintParts } from './fingerprint.ts';
+import { searchIdentity } from './search-identity.ts';
 import { resolveDevice } from './step-device.ts';
+import { stopPlace } from '../language/stop-input.ts';
 
 /** A result of more bytes is not verified in passing. */
 const LARGE_BYTES = 4 * 2 ** 20;
@@ -29,7 +31,7 @@ export async function prepareStep(
   request: PrepareRequest,
   budget: { bytes: number },
 ): Promise<Preparation> {
-  const { stepId, kind, version, revision, source, secrets, upstream, cache } = request;
+  const { stepId, kind, version, revision, source, secrets, upstream, cache, search } = request;
   const step = declarationOf(catalog, request);
   try {
     const inputs = await resolveDevice(store, step, parseStandIns(step, request), request);
@@ -38,12 +40,17 @@ export async function prepareStep(
       ...{ kind, version, revision, ...considered },
       ...(source !== undefined && { source }),
       ...(upstream !== undefined && { upstream }),
+      ...(search !== undefined && { search: searchIdentity(search) }),
       ...(cache?.ignore !== undefined && { ignored: cache.ignore }),
     };
-    const known = { stepId, fingerprint: fingerprint(step, parts) };
+    const known = {
+      ...{ stepId, fingerprint: fingerprint(step, parts) },
+      ...checkpointKeyOf(step, parts),
+    };
     const isCertain = isUncached(request) || step.effect === 'external';
     if (isCertain) return { answer: { kind: 'miss', ...known }, parts };
-    return { answer: await cacheAnswer(store, request, known.fingerprint, budget), parts };
+    const answer = await cacheAnswer(store, request, known.fingerprint, budget);
+    return { answer: { ...answer, ...known }, parts };
   } catch (error) {
     if (!(error instanceof Failure) || error.type !== 'InvalidInput') throw error;
     const { type, message } = error;
@@ -51,12 +58,22 @@ export async function prepareStep(
   }
 }
 
+/** Checkpoints of a training that stops early are those of the whole one. */
+function checkpointKeyOf(
+  step: AnyStep,
+  parts: FingerprintParts,
+): { readonly checkpointKey?: string } {
+  const [stop = ''] = stopPlace(step)?.stopInput ?? [];
+  const { [stop]: at, ...inputs } = parts.inputs;
+  return at === undefined ? {} : { checkpointKey: fingerprint(step, { ...parts, inputs }) };
+}
+
 async function cacheAnswer(
   store: Store,
   request: PrepareRequest,
   digest: string,
   budget: { bytes: number },
-): Promise<CacheState> {
+): Promise<Exclude<CacheState, { kind: 'invalid' }>> {
   const { stepId } = request;
   const found = await lookUp(store, digest);
   if (found.hit) {

@@ -128,6 +128,14 @@ const inputs = z
       .describe(
         'parameters to leave as they are: names, in which * stands for anything; or all_but_last: N, the embeddings and all layers below the last N; with lora it may freeze the head too',
       ),
+    stop_at_step: z
+      .int()
+      .min(1)
+      .register(schemaFacts, { stopsWithin: 'args.max_steps' })
+      .optional()
+      .describe(
+        'optimizer step after which it stops for now, in the course that args says: a training with the same inputs and a later stop, or none, goes on from there; evaluates there, too',
+      ),
     pack: z
       .boolean()
       .default(true)
@@ -153,6 +161,7 @@ export const train = defineStep({
     ),
     metrics: z
       .record(z.string(), z.number())
+      .register(schemaFacts, { evaluatedFrom: 'eval_dataset' })
       .describe(
         'train_loss, the mean over all steps; padding_fraction, the share of computed tokens that were padding; with eval_dataset what was evaluated of the model: eval_loss, eval_accuracy',
       ),

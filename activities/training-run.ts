@@ -47,12 +47,12 @@ interface TrainOutputs {
   readonly verdict_reasons: string[];
 }
 
-/** Trains in a process of its own; checkpoints are in the store under the step's fingerprint. */
+/** Trains in a process of its own; checkpoints are in the store under the context's key. */
 export async function runTraining(
   context: StepContext,
   inputs: TrainInputs,
 ): Promise<TrainOutputs> {
-  const { store, signal, fingerprint, temporaryDirectory } = context;
+  const { store, signal, checkpointKey, temporaryDirectory } = context;
   const device = await jobDevice(context, inputs.device, precisionOf(inputs.args));
   const modelFiles = await openModel(store, inputs.model);
   const rows = await openTokenized(store, inputs.train_dataset);
@@ -78,9 +78,10 @@ export async function runTraining(
     outputDirectory,
     checkpoints: {
       storeUrl: store.url,
-      key: fingerprint,
+      key: checkpointKey,
       everySeconds: CHECKPOINT_SECONDS,
       saveTotalLimit: inputs.args.save_total_limit,
+      ...(inputs.stop_at_step !== undefined && { notAfter: inputs.stop_at_step }),
     },
   };
   const note = noteKeeper(context);
@@ -107,6 +108,7 @@ function settingsOf(
   | 'earlyStopping'
   | 'divergence'
   | 'pack'
+  | 'stopAtStep'
 > {
   const { task, args, divergence, freeze, lora, pack } = inputs;
   const problemType = inputs.problem_type ?? (labelKind && PROBLEM_TYPES[labelKind]);
@@ -118,6 +120,7 @@ function settingsOf(
     ...(lora && { lora: loraOptions(lora) }),
     ...(inputs.early_stopping && { earlyStopping: inputs.early_stopping }),
     ...(divergence !== 'off' && { divergence }),
+    ...(inputs.stop_at_step !== undefined && { stopAtStep: inputs.stop_at_step }),
   };
 }
 

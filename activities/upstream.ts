@@ -28,6 +28,7 @@ export async function upstreamRevision(
     {
       ...{ store, env, signal, run },
       fingerprint: '',
+      checkpointKey: '',
       upstream: null,
       temporaryDirectory: workRoot,
       progress: () => undefined,

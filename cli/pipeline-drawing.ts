@@ -1,6 +1,8 @@
 import { printable } from '../language/excerpt.ts';
 import { parseExpression, references } from '../plan/expressions.ts';
 import type { MatrixStrategy, Plan, PlanStep, StepId } from '../plan/plan.ts';
+import { trialCount } from '../plan/search/sampling.ts';
+import { placeName, type SearchStrategy } from '../plan/search/strategy.ts';
 
 /** Steps in an order in which each follows what it needs, otherwise that of the file. */
 function inOrder({ steps }: Plan): readonly PlanStep[] {
@@ -31,14 +33,22 @@ function inOrder({ steps }: Plan): readonly PlanStep[] {
 }
 
 /** What a person reads beside a step's name: `train@1, on gpu, if ...`. */
-function factsOf({ kind, version, runsOn, role, strategy, if: condition }: PlanStep): string {
+function factsOf(step: PlanStep): string {
+  const { kind, version, runsOn, role, strategy, search, if: condition } = step;
   const facts = [
     `${kind}@${version}`,
     ...(strategy === undefined ? [] : [matrixFact(strategy)]),
+    ...(search === undefined ? [] : [searchFact(search)]),
     ...(role === 'train' && typeof runsOn === 'string' && runsOn !== 'cpu' ? [`on ${runsOn}`] : []),
     ...(condition === undefined ? [] : [`if ${condition.replaceAll(/\s+/g, ' ')}`]),
   ];
   return printable(facts.join(', '));
+}
+
+/** `search of args.learning_rate, args.seed (20 trials)`. */
+function searchFact(search: SearchStrategy): string {
+  const names = search.parameters.map(({ path }) => placeName(path)).join(', ');
+  return `search of ${names} (${trialCount(search)} trials)`;
 }
 
 /** `× learning_rate (3) × seed (2)`; how long a list is that an expression gives is not known. */

@@ -15,6 +15,7 @@ import {
   waitingNote,
   type PendingActivity,
 } from './task-queues.ts';
+import { trialActivities } from './trial-activities.ts';
 
 /** A step that waits this long for a worker is worth looking at its queue. */
 const WAIT_BEFORE_NOTE_MS = 30_000;
@@ -153,7 +154,7 @@ interface Pending {
 /** Steps as the server sees them: attempts, live details, what failed last, who waits for a worker. */
 async function pendingSteps(
   connected: Connected,
-  { raw }: WorkflowExecutionDescription,
+  { workflowId, raw }: WorkflowExecutionDescription,
   states: RunState['steps'],
 ): Promise<Pending> {
   const pending: Pending = { live: {}, steps: { ...states }, waiting: [] };
@@ -166,23 +167,17 @@ async function pendingSteps(
   for (const activity of raw.pendingActivities ?? []) {
     const step = stepOfActivity(activity.activityId ?? '');
     const state = states[step];
-    if (state === undefined) continue;
-    const details = heartbeatDetails(activity.heartbeatDetails?.payloads?.[0]);
-    if (Object.keys(details).length > 0) pending.live[step] = details;
-    const { attempt } = details;
-    // Of a later attempt that runs there is better to tell.
-    const retried = activity.state === ACTIVITY_STATE.started ? undefined : retryNote(activity);
-    pending.steps[step] = {
-      ...state,
-      attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),
-      ...(retried !== undefined && { note: retried }),
-    };
-    const queue = activity.activityOptions?.taskQueue?.name;
-    if (!queue || !waitsLong(activity)) continue;
-    const hasOne = await isServed(queue);
-    if (!hasOne) pending.waiting.push({ step, queue });
-    const note = hasOne ? queuedNote(queue) : waitingNote(queue);
-    pending.steps[step] = { ...state, note };
+    if (state !== undefined) await addPending(pending, step, state, activity, isServed);
+  }
+  const trials = await trialActivities(connected, workflowId, raw, Object.keys(states));
+  for (const { step, activity } of trials) {
+    const state = states[step];
+    // One trial stands for all: the first that trains, else the first that waits.
+    if (state === undefined || Object.hasOwn(pending.live, step)) continue;
+    await addPending(pending, step, state, activity, isServed);
+    const details = pending.live[step];
+    const trial = stepOfActivity(activity.activityId ?? '').slice(step.length + 2, -1);
+    if (details !== undefined) pending.live[step] = { phase: trial, ...details };
   }
   const { scheduledTime, startedTime } = raw.pendingWorkflowTask ?? {};
   const isWaiting = scheduledTime != null && startedTime == null && isLongAgo(scheduledTime);
@@ -190,6 +185,32 @@ async function pendingSteps(
     pending.waiting.push({ step: '', queue: CONTROL_QUEUE });
   }
   return pending;
+}
+
+/** What an activity tells of the step that waits for it. */
+async function addPending(
+  pending: Pending,
+  step: StepId,
+  state: StepState,
+  activity: PendingActivity,
+  isServed: (queue: string) => Promise<boolean>,
+): Promise<void> {
+  const details = heartbeatDetails(activity.heartbeatDetails?.payloads?.[0]);
+  if (Object.keys(details).length > 0) pending.live[step] = details;
+  const { attempt } = details;
+  // Of a later attempt that runs there is better to tell.
+  const retried = activity.state === ACTIVITY_STATE.started ? undefined : retryNote(activity);
+  pending.steps[step] = {
+    ...state,
+    attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),
+    ...(retried !== undefined && { note: retried }),
+  };
+  const queue = activity.activityOptions?.taskQueue?.name;
+  if (!queue || !waitsLong(activity)) return;
+  const hasOne = await isServed(queue);
+  if (!hasOne) pending.waiting.push({ step, queue });
+  const note = hasOne ? queuedNote(queue) : waitingNote(queue);
+  pending.steps[step] = { ...state, note };
 }
 
 /** Why it waits to be tried again. */

@@ -1,5 +1,5 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { CONTROL_QUEUE, PIPELINE_WORKFLOW, WORK_QUEUE } from '../plan/names.ts';
+import { CONTROL_QUEUE, PIPELINE_WORKFLOW, TRIAL_WORKFLOW, WORK_QUEUE } from '../plan/names.ts';
 import type { Connected } from './connection.ts';
 
 /** A worker that polls renews this at least once a minute: the length of a long poll. */
@@ -10,7 +10,7 @@ type TaskQueueType = keyof typeof TASK_QUEUE_TYPE;
 export const ACTIVITY_STATE = { scheduled: 1, started: 2 } as const;
 /** A running activity of a worker that lives heartbeats at least every 15 s. */
 const HEARTBEAT_FRESH_MS = 20_000;
-/** Running runs that are looked at for an activity on a queue, the newest first. */
+/** Running runs and trials that are looked at for an activity on a queue, the newest first. */
 const MAX_RUNS = 50;
 
 /**
@@ -43,7 +43,8 @@ async function hasPoller(
 }
 
 async function hasBusyWorker({ client }: Connected, queue: string): Promise<boolean> {
-  const query = `WorkflowType = '${PIPELINE_WORKFLOW}' AND ExecutionStatus = 'Running'`;
+  const isRun = `(WorkflowType = '${PIPELINE_WORKFLOW}' OR WorkflowType = '${TRIAL_WORKFLOW}')`;
+  const query = `${isRun} AND ExecutionStatus = 'Running'`;
   let runs = 0;
   for await (const { workflowId } of client.workflow.list({ query })) {
     const activities = await pendingActivities(client, workflowId);

@@ -14,8 +14,13 @@ import {
   SCHEDULE,
   STEP,
   STRATEGY,
-  STRATEGY_KEYS_NOT_BUILT,
 } from '../language/grammar.ts';
+import {
+  SEARCH,
+  SEARCH_BUDGET,
+  SEARCH_PARAMETER,
+  SEARCH_SCHEDULER,
+} from '../language/search-grammar.ts';
 import { code, renderDefault, table } from './tables.ts';
 
 /** The top-level keys, and those of the parts that have no section of their own. */
@@ -35,17 +40,18 @@ export function renderParam(): string {
 }
 
 export function renderStep(): string {
-  const ofStrategy = STRATEGY_KEYS_NOT_BUILT.map((key) => `strategy.${key}`);
-  const notBuilt = ofStrategy.map(code).join(', ');
   return [
     keysTable(STEP),
-    'Keys of `strategy`, [see below](#matrix):',
+    'Keys of `strategy`, see [matrix](#matrix) and [search](#search):',
     keysTable(STRATEGY),
+    'Keys of `strategy.search`, [see below](#search):',
+    keysTable(SEARCH),
+    'Keys of each of its `parameters`, of its `scheduler` and of its `budget`:',
+    ...[SEARCH_PARAMETER, SEARCH_SCHEDULER, SEARCH_BUDGET].map(keysTable),
     'Keys of `retry`:',
     keysTable(RETRY),
     'Keys of `cache`, [see below](#cache):',
     keysTable(CACHE),
-    `Not built yet, and refused: ${notBuilt}.`,
   ].join('\n\n');
 }
 

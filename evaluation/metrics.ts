@@ -11,11 +11,3 @@ export const METRICS = [
 ] as const;
 
 export type Metric = (typeof METRICS)[number];
-
-/** As Trainer's greater_is_better, which knows of the loss alone. */
-const LESS_IS_BETTER = /(^|[._])(loss|perplexity|mse|mae)$/;
-
-/** Of a metric, or of the path of one inside a result: `metrics.eval_loss`. */
-export function isLessBetter(metric: string): boolean {
-  return LESS_IS_BETTER.test(metric);
-}

@@ -254,8 +254,8 @@ function planOf(pipeline: Pipeline, graph: Graph): Plan {
 }
 
 function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
-  const { id, with: inputs, condition, strategy, retry, timeoutMs, cache, description } = step;
-  const { onFailure, pauseTimeoutMs } = step;
+  const { id, with: inputs, condition, strategy, search, retry, timeoutMs } = step;
+  const { cache, description, onFailure, pauseTimeoutMs } = step;
   const { kind, version, revision, source, effect, role } = signatureOf(step);
   const runsOn = step.runsOn ?? (role === 'train' ? defaults.runsOn : undefined);
   return {
@@ -269,6 +269,7 @@ function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
     needs: [...(graph.get(id)?.keys() ?? [])],
     with: inputs === undefined ? {} : mapToJson(inputs),
     ...(strategy !== undefined && { strategy: planStrategy(strategy) }),
+    ...(search !== undefined && { search }),
     ...(condition !== undefined && { if: condition.text }),
     runsOn: runsOn === undefined ? DEFAULT_RUNS_ON : toJson(runsOn.value),
     retry,

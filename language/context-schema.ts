@@ -36,15 +36,24 @@ export function contextSchema(context: Omit<InputContext, 'contexts'>): ValueSch
   return contexts;
 }
 
+/** What a step with a search gives besides the outputs of its best trial. */
+const SEARCH_OUTPUTS: Readonly<Record<string, ValueSchema>> = {
+  trials: { type: 'string', artifact: ['trials'] },
+  best_trial: { type: 'integer' },
+  best_parameters: { type: 'object', additionalProperties: {} },
+};
+
 /** What `steps.ID` reads: one with a matrix gives lists. */
 function resultsSchema(step: Step, context: InputContext): ValueSchema {
-  const { signature, strategy } = step;
+  const { signature, strategy, search } = step;
   if (signature === undefined) return {};
   const hasOwnTypes = Object.values(signature.outputs).some(
     (schema) => valueSchema(schema, 'output').itemOf !== undefined,
   );
-  if (strategy === undefined && !hasOwnTypes) return plainResults(signature);
-  const outputs = hasOwnTypes ? outputsOf(step, signature, context) : outputsSchema(signature);
+  const isPlain = strategy === undefined && search === undefined && !hasOwnTypes;
+  if (isPlain) return plainResults(signature);
+  const own = hasOwnTypes ? outputsOf(step, signature, context) : outputsSchema(signature);
+  const outputs = search === undefined ? own : closed({ ...own.properties, ...SEARCH_OUTPUTS });
   const result: ValueSchema = { enum: STEP_RESULTS };
   if (strategy === undefined) return closed({ outputs, result });
   const matrix = matrixSchema(strategy, context);

@@ -11,6 +11,8 @@ export const DEFAULT_PAUSE_TIMEOUT_MS = 86_400_000;
 export const DEFAULT_MAX_PARALLEL = 16;
 export const DEFAULT_RUNS_ON = 'cpu';
 
+export const DEFAULT_SEARCH = { sampler: 'random', seed: 42, maxParallel: 4, eta: 3 } as const;
+
 /** Temporal takes no shorter catch-up window. */
 export const MIN_CATCHUP_WINDOW_MS = 10_000;
 export const DEFAULT_SCHEDULE = {

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../plan/json.ts';
 import { type Catalog, kindName } from './catalog.ts';
-import { NO_EXPRESSION, PARAM, PIPELINE, STEP } from './grammar.ts';
+import { NO_EXPRESSION } from './expression-text.ts';
+import { PARAM, PIPELINE, STEP } from './grammar.ts';
 import { ANY_VALUE, type EditorSchema, inputSchema, partSchema } from './input-schema.ts';
 import { PARAM_TYPES, SCHEMA_TYPES, type ParamType } from './params.ts';
 import { valueSchema } from './schema.ts';

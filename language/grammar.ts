@@ -12,15 +12,12 @@ import {
   DEFAULT_SCHEDULE,
   MIN_CATCHUP_WINDOW_MS,
 } from './defaults.ts';
+import { EXPRESSION, NO_EXPRESSION } from './expression-text.ts';
 import { PARAM_TYPES } from './params.ts';
+import { SEARCH } from './search-grammar.ts';
 
 // The keys of a pipeline file, part by part: what each holds, its default and its meaning. The checks
 // take the known keys from here, and pipelines/pipeline.schema.json and the reference page all of it.
-
-/** Text that is evaluated when the run gets there. */
-export const EXPRESSION = /\$\{\{/;
-/** Text that stays as it is: an expression in it would never be evaluated. */
-export const NO_EXPRESSION = /^(?![\s\S]*\$\{\{)/;
 
 export const ON_FAILURE = ['fail', 'pause'] as const;
 export const OVERLAPS = ['skip', 'buffer_one', 'cancel_other', 'allow'] as const;
@@ -122,8 +119,10 @@ export const STRATEGY = z.strictObject({
     .describe(
       'the first failure cancels the other entries; with false all run, and the step fails at the end',
     ),
+  search: SEARCH.optional().describe(
+    'in place of a matrix: looks for the inputs of a training whose result is best',
+  ),
 });
-export const STRATEGY_KEYS_NOT_BUILT = ['search'];
 
 export const CACHE = z.strictObject({
   enabled: z
@@ -156,7 +155,7 @@ export const STEP = z.strictObject({
     .default('success()')
     .describe('condition on which the step runs: an expression, with or without `${{ }}`'),
   strategy: STRATEGY.optional().describe(
-    'a matrix: the step runs once for each combination of values',
+    'a matrix: the step runs once for each combination of values; or a search, for the best ones',
   ),
   runs_on: runsOn.describe('label of the workers, for kinds that train only'),
   retry: RETRY.optional().describe('attempts, and the wait between them'),

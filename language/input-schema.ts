@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
-import { EXPRESSION } from './grammar.ts';
+import { EXPRESSION } from './expression-text.ts';
 import { type ArtifactType, schemaFacts, type SchemaFacts } from './step-declaration.ts';
 
 /** A JSON Schema as a file holds it, with the words beside it that editors show. */
@@ -145,7 +145,7 @@ function inside(schema: Written, nameOf: NameOf): JsonObject {
 
 const REWRITTEN: ReadonlySet<string> = new Set([
   ...['artifact', 'example', 'notBuilt', 'hint', 'replacedBy'],
-  ...['credential', 'itemOf', 'pathIn'],
+  ...['credential', 'itemOf', 'pathIn', 'stopsWithin'],
   ...['$ref', 'anyOf', 'oneOf'],
 ]);
 

@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { CachePolicy, RetryPolicy, StepId } from '../plan/plan.ts';
+import type { SearchStrategy } from '../plan/search/strategy.ts';
 import type { LocatedParam } from './checks/param-value.ts';
 import type { ON_FAILURE, OVERLAPS } from './grammar.ts';
 import type { LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
@@ -49,6 +50,7 @@ export interface Step extends FailureHandling {
   readonly needs: readonly Need[];
   readonly condition?: Condition;
   readonly strategy?: Strategy;
+  readonly search?: SearchStrategy;
   readonly runsOn?: LocatedEntry;
   readonly retry: RetryPolicy;
   readonly timeoutMs?: number;

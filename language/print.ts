@@ -1,6 +1,7 @@
 import { isMap, isSeq, type YAMLMap } from 'yaml';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { RetryPolicy } from '../plan/plan.ts';
+import { placeName, type SearchStrategy } from '../plan/search/strategy.ts';
 import { formatDuration } from './checks/duration.ts';
 import { type CheckOptions, draftWithPipeline } from './compile.ts';
 import { branchOf, defaultsOf } from './default-inputs.ts';
@@ -110,14 +111,29 @@ function effectiveDefaults(defaults: Pipeline['defaults']): JsonObject {
 function effectiveFields(step: Step, defaults: Pipeline['defaults']): JsonObject {
   const isTraining = step.signature?.role === 'train';
   const label = labelOf(step.runsOn ?? defaults.runsOn);
-  const { strategy } = step;
+  const { strategy, search } = step;
   return {
     ...(strategy !== undefined && { strategy: { fail_fast: strategy.failFast } }),
+    ...(search !== undefined && { strategy: { search: effectiveSearch(search) } }),
     ...(isTraining && { runs_on: label }),
     ...effective(step),
     ...(step.signature?.effect !== 'external' && {
       cache: { enabled: step.cache?.enabled ?? true },
     }),
+  };
+}
+
+function effectiveSearch(search: SearchStrategy): JsonObject {
+  const { goal, sampler, seed, maxParallel, parameters, scheduler } = search;
+  const ranges = parameters.flatMap((parameter) =>
+    parameter.kind === 'values' ? [] : [[placeName(parameter.path), parameter] as const],
+  );
+  return {
+    ...{ goal, sampler, seed, max_parallel: maxParallel },
+    parameters: Object.fromEntries(
+      ranges.map(([name, { distribution }]) => [name, { distribution }]),
+    ),
+    ...(scheduler !== undefined && { scheduler: { eta: scheduler.eta, asynchronous: false } }),
   };
 }
 

@@ -7,6 +7,7 @@ import { readDuration } from './checks/duration.ts';
 import { checkNoExpressionKeys, checkNoExpressions } from './checks/expression.ts';
 import { checkStepCount, MAX_PARALLEL, readCount } from './checks/limit.ts';
 import { readStrategy } from './checks/matrix.ts';
+import { checkNotIgnored, readSearch } from './checks/search.ts';
 import { checkMissingKeys, hasKeyLike } from './checks/missing-key.ts';
 import { checkDistinctNames, checkName } from './checks/name.ts';
 import { type LocatedParam, resolveParams } from './checks/param-value.ts';
@@ -205,9 +206,11 @@ function readStepFields(
   checkPauseTimeout(entries.get('pause_timeout'), failureHandling, reporter);
   const condition = readCondition(entries.get('if'), templates, reporter);
   const strategy = readStrategy(entries.get('strategy'), reporter);
+  const search = readSearch(entries.get('strategy'), { signature, inputs }, reporter);
   const runsOn = entries.get('runs_on');
   const timeoutMs = readDuration(entries.get('timeout'), 1, reporter) ?? defaults.timeoutMs;
   const cache = readCache(entries.get('cache'), signature, reporter);
+  if (search && cache) checkNotIgnored(entries.get('strategy'), search, cache, reporter);
   const description = readText(entries.get('description'), reporter);
   return {
     usesRange,
@@ -219,6 +222,7 @@ function readStepFields(
     ...(inputs !== undefined && { with: inputs }),
     ...(condition !== undefined && { condition }),
     ...(strategy !== undefined && { strategy }),
+    ...(search !== undefined && { search }),
     ...(runsOn !== undefined && { runsOn }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(cache !== undefined && { cache }),

@@ -39,6 +39,9 @@ export const RULES = {
     summary:
       'A schedule has times and policies that Temporal takes, params that the file declares, and an id of its own. A hint says how to create it: a submission runs once.',
   },
+  search: error(
+    'A `strategy.search` tries inputs that the kind has with values that they take, and compares a number that it gives.',
+  ),
   secret: error('A secret stands by itself in a `with`, and nowhere that would keep its value.'),
   'unknown-key': error('Every key is one that is read: nothing that a person writes is ignored.'),
   unreachable: hint('Every step is started by some run: none waits for one that never runs.'),

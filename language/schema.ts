@@ -35,6 +35,8 @@ export interface ValueSchema {
   readonly hint?: string;
   readonly itemOf?: string;
   readonly pathIn?: string;
+  readonly stopsWithin?: string;
+  readonly evaluatedFrom?: string;
   readonly replacedBy?: string;
   readonly default?: JsonValue;
   readonly example?: string;

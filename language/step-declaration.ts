@@ -10,6 +10,7 @@ export const ARTIFACT_TYPES = [
   'history',
   'report',
   'predictions',
+  'trials',
 ] as const;
 export type ArtifactType = (typeof ARTIFACT_TYPES)[number];
 
@@ -27,6 +28,10 @@ export interface SchemaFacts {
   readonly itemOf?: string;
   /** An input that names a place inside the items of the list that this input holds: `metrics.loss`. */
   readonly pathIn?: string;
+  /** An output whose numbers that begin with `eval_` are there only with the input named here. */
+  readonly evaluatedFrom?: string;
+  /** An input that says after which step to stop for now, of as many as the input named here says. */
+  readonly stopsWithin?: string;
   /** The key of the same map that says it now, of an older name. */
   readonly replacedBy?: string;
   /** Text that a person would write, for the snippets of diagnostics. */

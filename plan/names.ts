@@ -2,6 +2,9 @@
 import type { StepId } from './plan.ts';
 
 export const PIPELINE_WORKFLOW = 'pipeline';
+/** Children of a run: a step with a search, and below that each trial at each rung. */
+export const SEARCH_WORKFLOW = 'search';
+export const TRIAL_WORKFLOW = 'trial';
 
 /** Queue of the workflows and of their local activities. */
 export const CONTROL_QUEUE = 'retune';
@@ -21,6 +24,20 @@ export const APPROVE_UPDATE = 'approve';
 export const SET_PARAMS_UPDATE = 'set_params';
 export const PAUSE_SIGNAL = 'pause';
 export const RESUME_SIGNAL = 'resume';
+/** Id of the workflow that runs the search of a step. */
+export function searchWorkflow(run: string, step: StepId): string {
+  return `${run}/${step}`;
+}
+
+/** Id of the workflow of a trial, below that of its search. */
+export function trialWorkflow(search: string, trial: number, rung: number | undefined): string {
+  return `${search}/trial-${trial}${rung === undefined ? '' : `/rung-${rung}`}`;
+}
+
+/** `tune (trial 3, rung 1)`: the step that a trial is in the ledger and in messages. */
+export function trialStep(step: StepId, trial: number, rung: number | undefined): StepId {
+  return `${step} (trial ${trial}${rung === undefined ? '' : `, rung ${rung}`})`;
+}
 
 const REVISION = ':revision';
 const VERIFICATION = ':verification';

@@ -1,4 +1,5 @@
 import type { JsonObject, JsonValue } from './json.ts';
+import type { SearchStrategy } from './search/strategy.ts';
 
 export type StepId = string;
 /** `sha256:` and 64 hexadecimal digits: the address of an artifact's manifest. */
@@ -72,6 +73,7 @@ export interface PlanStep {
   readonly needs: readonly StepId[];
   readonly with: { readonly [key: string]: Template };
   readonly strategy?: MatrixStrategy;
+  readonly search?: SearchStrategy;
   /** Expression text without `${{ }}`, or undefined: run when every need completed. */
   readonly if?: string;
   /** Worker label, after evaluation (role `train`). */

@@ -3,6 +3,7 @@ import type { JsonObject } from './json.ts';
 import type { CachePolicy, Plan, PlanStep, RunState, StepId, StepState } from './plan.ts';
 import { evaluateInputs, type SecretInput } from './secret-inputs.ts';
 import type { Circumstances } from './run-progress.ts';
+import type { SearchStrategy } from './search/strategy.ts';
 import { dependentsOf, hasEnded, stepState } from './run-state.ts';
 
 /** What a ready step does next. */
@@ -98,6 +99,8 @@ export interface StepRequest {
   /** Do not look in the cache. */
   readonly force: boolean;
   readonly cache?: CachePolicy;
+  /** Over which inputs it is run, to take the best. */
+  readonly search?: SearchStrategy;
 }
 
 /** @throws Error when an expression cannot be evaluated, or `runs_on` gives no worker label */
@@ -109,12 +112,13 @@ export function stepRequest(step: PlanStep, contexts: JsonObject, force: boolean
       `runs_on: found ${JSON.stringify(label)}, expected a worker label such as 'cpu'`,
     );
   }
-  const { id: stepId, kind, version, revision, source, cache } = step;
+  const { id: stepId, kind, version, revision, source, cache, search } = step;
   const known = { stepId, kind, version, revision, ...(source !== undefined && { source }) };
   return {
     ...{ ...known, inputs, label, force },
     ...(secrets.length > 0 && { secrets }),
     ...(cache !== undefined && { cache }),
+    ...(search !== undefined && { search }),
   };
 }
 

@@ -20,6 +20,7 @@ export interface TrainJob extends Pick<
   | 'earlyStopping'
   | 'divergence'
   | 'pack'
+  | 'stopAtStep'
   | 'tokensPerPass'
   | 'device'
 > {
@@ -42,6 +43,7 @@ export interface TrainJob extends Pick<
     readonly everySeconds: number;
     readonly everySteps?: number;
     readonly saveTotalLimit?: number;
+    readonly notAfter?: number;
   };
 }
 

@@ -1,12 +1,6 @@
 import type { TokenizedRows } from '../data/tokenized-dataset.ts';
 import type { TrainingArguments } from './arguments.ts';
-import {
-  checkCriterion,
-  criterionOf,
-  decideSave,
-  judge,
-  type EarlyStopping,
-} from './best-model.ts';
+import { checkCriterion, criterionOf, decideSave, type EarlyStopping } from './best-model.ts';
 import type { Checkpoints } from './checkpoints/checkpoints.ts';
 import {
   hasDiverged,
@@ -17,9 +11,10 @@ import {
   type DivergenceRule,
   type LossScale,
 } from './divergence.ts';
-import { blownUp, evaluationNotFinite, notFinite } from './diverged.ts';
-import { evaluateRows, evaluationMetrics } from './evaluation-scores.ts';
+import { blownUp, notFinite } from './diverged.ts';
+import { evaluationMetrics } from './evaluation-scores.ts';
 import { learningRateAt } from './learning-rate.ts';
+import { evaluate } from './loop-evaluation.ts';
 import { mayRescale, nextScaling } from './loss-scaling.ts';
 import type { Predictor } from './prediction.ts';
 import type { MixedRows } from './replay.ts';
@@ -45,6 +40,8 @@ export interface LoopInput {
   readonly earlyStopping: EarlyStopping | undefined;
   /** Undefined: a finite loss never ends the training. */
   readonly divergence: DivergenceRule | undefined;
+  /** Before the schedule's end: the training is to go on from there later. */
+  readonly stopAtStep: number | undefined;
   readonly checkpointer: Checkpoints;
   readonly signal: AbortSignal | undefined;
   readonly onEvent: (event: TrainingEvent) => void;
@@ -82,16 +79,36 @@ export async function runTraining(input: LoopInput): Promise<void> {
   for (;;) {
     if (isEvaluationDue(course) && !(await evaluate(course))) await stop(course);
     await save(course);
-    if (isAtEnd(course)) break;
+    if (isAtEnd(course) || isAtStop(course)) break;
     if (signal?.aborted === true) await stop(course);
     await optimizerStep(course);
   }
+  if (course.stopAtStep !== undefined) await pause(course);
   await checkpointer.finish();
   if (args.load_best_model_at_end) await loadBest(course);
 }
 
 function isAtEnd({ progress, schedule }: Course): boolean {
   return progress.isStopped || progress.step >= schedule.totalSteps;
+}
+
+function isAtStop({ progress, stopAtStep = Infinity }: Course): boolean {
+  return progress.step >= stopAtStep;
+}
+
+/**
+ * Leaves a checkpoint to go on from. What is evaluated here beyond the schedule is told, and no part
+ * of it: a training that never stopped here comes to the same end.
+ */
+async function pause(course: Course): Promise<void> {
+  const { checkpointer, progress, evaluation, args } = course;
+  if (!isInDoubt(course)) await checkpointer.begin(progress);
+  await checkpointer.finish();
+  const isEvaluated = progress.history.some(
+    (row) => row.step === progress.step && isEvaluation(row),
+  );
+  if (evaluation === undefined || args.eval_strategy === 'no' || isEvaluated) return;
+  if (!(await evaluate(course, { isTold: true }))) await stop(course);
 }
 
 function momentOf({ progress: { step, isStopped } }: Course): Moment {
@@ -243,45 +260,4 @@ function isEvaluationDue(course: Course): boolean {
   const { evaluation, due, progress } = course;
   if (evaluation === undefined || !due.isEvaluationDue(momentOf(course))) return false;
   return !progress.history.some((row) => row.step === progress.step && isEvaluation(row));
-}
-
-class EvaluationStopped extends Error {}
-
-/** Adds an evaluation to the history. @returns false when the signal aborted before its end */
-async function evaluate(input: LoopInput): Promise<boolean> {
-  const { evaluation, progress, signal } = input;
-  if (evaluation === undefined) return true;
-  try {
-    const { rows, predictor } = evaluation;
-    const { loss, scores } = await evaluateRows(input.examples.model, predictor, rows, () => {
-      if (signal?.aborted === true) throw new EvaluationStopped();
-    });
-    if (!Number.isFinite(loss)) throw evaluationNotFinite(progress.step, loss);
-    noteEvaluation(input, loss, scores);
-    return true;
-  } catch (error) {
-    if (error instanceof EvaluationStopped) return false;
-    throw error;
-  }
-}
-
-/** Puts an evaluation into the history, and decides by it; one before the first step decides nothing. */
-function noteEvaluation(
-  { progress, schedule, args, earlyStopping, onEvent }: LoopInput,
-  loss: number,
-  scores: { readonly [name: string]: number },
-): void {
-  const { step } = progress;
-  const named = Object.entries(scores).map(([name, score]) => [`eval_${name}`, score] as const);
-  const row = {
-    step,
-    epoch: epochAfter(schedule, step),
-    eval_loss: loss,
-    ...Object.fromEntries(named),
-  };
-  progress.history.push(row);
-  const criterion = criterionOf(args);
-  const value = Object.entries(row).find(([name]) => name === criterion.metric)?.[1];
-  if (step > 0 && value !== undefined) judge(progress, value, criterion, earlyStopping);
-  onEvent({ kind: 'evaluation', step, loss, scores });
 }

@@ -47,6 +47,8 @@ export interface TrainInput extends Omit<ModelPurpose, 'labelCount'> {
   /** Without it a finite loss never ends the training. */
   readonly divergence?: DivergenceRule;
   readonly replay?: Replay;
+  /** Stops after so many optimizer steps of the schedule, and leaves a checkpoint to go on from. */
+  readonly stopAtStep?: number;
   readonly threads: number;
   /** False: each example is a row of its own, padded. */
   readonly pack?: boolean;
@@ -99,14 +101,14 @@ export async function train(input: TrainInput): Promise<TrainResult> {
   try {
     const { checkpointer, progress, resumedFromStep } = await beginTraining(input, prepared);
     const { schedule, mixed } = prepared;
-    const { args, evalRows, earlyStopping, divergence, signal } = input;
+    const { args, evalRows, earlyStopping, divergence, stopAtStep, signal } = input;
     const onEvent = input.onEvent ?? ignore;
     onEvent({ kind: 'started', resumedFromStep, totalSteps: schedule.totalSteps });
     onEvent(trainedShare(prepared));
     try {
       await runTraining({
         ...{ session, schedule, args, mixed, progress, checkpointer, signal, onEvent },
-        ...{ earlyStopping, divergence },
+        ...{ earlyStopping, divergence, stopAtStep },
         examples: exampleSource(input, prepared),
         evaluation: evalRows && predictor && { rows: evalRows, predictor },
       });

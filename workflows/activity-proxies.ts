@@ -36,15 +36,16 @@ const { changeParams, checkOutputs } = proxyLocalActivities<ControlActivities>({
   retry: { ...RETRY, maximumAttempts: 3 },
 });
 /** A store that is away for long ends the run, too, about 5 minutes later: nobody sees these tries. */
-const { prepareSteps, recordRun } = proxyLocalActivities<ControlActivities>({
-  startToCloseTimeout,
-  retry: { ...RETRY, maximumAttempts: 30 },
-});
+const { prepareSteps, recordRun, prepareTrial, endSearch, pruneTrials } =
+  proxyLocalActivities<ControlActivities>({
+    startToCloseTimeout,
+    retry: { ...RETRY, maximumAttempts: 30 },
+  });
 
 /** Short work beside the workflow: no round trip through a queue. */
 export const control = {
   ...{ compilePipeline, prepareSteps, recordRun, recordFailure },
-  ...{ changeParams, checkOutputs },
+  ...{ changeParams, checkOutputs, prepareTrial, endSearch, pruneTrials },
 };
 
 /**

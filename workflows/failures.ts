@@ -1,4 +1,9 @@
-import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/common';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  TimeoutFailure,
+} from '@temporalio/common';
 import type { FailureDetails } from '../activities/contract.ts';
 import type { StepError } from '../plan/plan.ts';
 
@@ -11,7 +16,8 @@ export interface StepFailure {
 
 /** What went wrong in a step, out of Temporal's nesting of causes. */
 export function stepFailure(error: unknown): StepFailure {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const isWrapped = error instanceof ActivityFailure || error instanceof ChildWorkflowFailure;
+  const cause = isWrapped ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const details = cause.details?.[0] as FailureDetails | undefined;
     return {
@@ -28,4 +34,15 @@ export function stepFailure(error: unknown): StepFailure {
   }
   const message = cause instanceof Error ? cause.message : String(cause);
   return { error: { type: 'Internal', message }, attempt: 1 };
+}
+
+/** What a child workflow ends with, so that `stepFailure` of its parent finds the same. */
+export function workflowFailure({ error, attempt, artifact }: StepFailure): ApplicationFailure {
+  const details: FailureDetails = { attempt, ...(artifact !== undefined && { artifact }) };
+  const failure = ApplicationFailure.create({
+    ...{ type: error.type, message: error.message },
+    ...{ nonRetryable: true, details: [details] },
+  });
+  failure.stack = '';
+  return failure;
 }

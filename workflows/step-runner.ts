@@ -2,7 +2,7 @@ import type {
   PreparedStep,
   PrepareRequest,
   RunIdentity,
-  RunStepInput,
+  RunStepResult,
 } from '../activities/contract.ts';
 import type { Decision } from '../plan/interventions.ts';
 import { trainQueue, WORK_QUEUE } from '../plan/names.ts';
@@ -12,6 +12,7 @@ import { failureEvent, type RunEvent, stepState } from '../plan/run-state.ts';
 import { control, resolveSource, runStep, verifyHit } from './activity-proxies.ts';
 import { Questions } from './questions.ts';
 import type { Recoveries } from './recoveries.ts';
+import { runSearch } from './search.ts';
 
 /** A step about to start, with what its expressions gave. */
 export interface StartedStep {
@@ -77,11 +78,12 @@ export class StepRunner {
    * @throws what its activity threw
    */
   async run(
-    { step, request }: StartedStep,
+    started: StartedStep,
     prepared: PreparedStep,
     slot: Slot,
   ): Promise<readonly RunEvent[]> {
     const { progress, recoveries } = this.#options;
+    const { step } = started;
     if (prepared.kind === 'invalid') {
       return [failureEvent(step, { at: Date.now(), attempt: 0, error: prepared.error })];
     }
@@ -96,10 +98,10 @@ export class StepRunner {
     }
     if (answer.kind === 'question') {
       const decision = await this.#ask(step, answer, slot);
-      return this.#execute(step, { ...request, fingerprint, decision });
+      return this.#execute(started, fingerprint, decision);
     }
     if (answer.damage !== undefined) recoveries.damaged(step.id, answer.damage);
-    return this.#execute(step, { ...request, fingerprint });
+    return this.#execute(started, fingerprint);
   }
 
   async #ask(
@@ -126,20 +128,19 @@ export class StepRunner {
   }
 
   async #execute(
-    step: PlanStep,
-    input: Omit<RunStepInput, 'run' | 'retry' | 'timeoutMs' | 'countedAfter'>,
+    { step, request }: StartedStep,
+    fingerprint: string,
+    decision?: Decision,
   ): Promise<readonly RunEvent[]> {
     const { run, recoveries } = this.#options;
-    const done = await runStep(
-      {
-        run,
-        ...input,
-        retry: step.retry,
-        ...(step.timeoutMs !== undefined && { timeoutMs: step.timeoutMs }),
-        ...this.#countedAfter(step),
-      },
-      step.role === 'train' ? trainQueue(input.label) : WORK_QUEUE,
-    );
+    const { retry, timeoutMs, search } = step;
+    const queue = step.role === 'train' ? trainQueue(request.label) : WORK_QUEUE;
+    const work = { run, fingerprint, retry, ...(timeoutMs !== undefined && { timeoutMs }) };
+    const answered = { ...this.#countedAfter(step), ...(decision !== undefined && { decision }) };
+    const done: RunStepResult =
+      search === undefined
+        ? await runStep({ ...request, ...work, ...answered }, queue)
+        : { ...(await runSearch({ ...work, request, search, queue })), attempt: 1 };
     const { outputs, attempt, cached } = done;
     const note = recoveries.note(step.id, done.note);
     const result = { step: step.id, at: Date.now(), outputs, ...(note !== undefined && { note }) };

@@ -33,8 +33,9 @@ export function describeChanges(
 ): readonly string[] {
   const uses = (parts: JsonObject): string => `${text(parts['kind'])}@${text(parts['version'])}`;
   if (uses(before) !== uses(after)) return [`uses: ${uses(before)} -> ${uses(after)}`];
-  const { inputs: oldInputs = {}, upstream: oldUpstream, ignored: wasIgnored, ...oldCode } = before;
-  const { inputs = {}, upstream, ignored, ...code } = after;
+  const { inputs: oldInputs = {}, upstream: oldUpstream, ignored: wasIgnored } = before;
+  const { inputs = {}, upstream, ignored } = after;
+  const [oldCode, code] = [before, after].map(codeOf);
   return [
     ...changesBetween(oldCode, code)
       .filter((change) => change.before !== undefined)
@@ -42,12 +43,23 @@ export function describeChanges(
         const [old, now] = [shown(change.before), shown(change.after)];
         return `${change.path.join('.')} of ${uses(after)}: ${old} -> ${now}`;
       }),
+    ...changesBetween(before['search'], after['search']).map(describeSearch),
     ...changesBetween(oldUpstream, upstream).map((change) => describeUpstream(change, inputs)),
     ...changesBetween(oldInputs, inputs).map(
       (change) =>
         describeIgnored(change, wasIgnored, ignored) ?? describeInput(change, step, producerOf),
     ),
   ];
+}
+
+/** What is neither input nor upstream, nor in the file. */
+function codeOf(parts: JsonObject): JsonObject {
+  const { inputs: _, upstream: __, ignored: ___, search: ____, ...code } = parts;
+  return code;
+}
+
+function describeSearch({ path, before, after }: Change): string {
+  return `${['search', ...path].join('.')}: ${shown(before)} -> ${shown(after)}`;
 }
 
 /** The leaves in which two values differ. */

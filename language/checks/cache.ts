@@ -1,12 +1,11 @@
 import type { CachePolicy } from '../../plan/plan.ts';
 import { kindName } from '../catalog.ts';
 import { CACHE, keysOfPart } from '../grammar.ts';
+import { unknownInput } from '../input-name.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson } from '../located.ts';
 import type { Reporter } from '../reporter.ts';
-import { keysOf, schemasAt, type ValueSchema, valueSchema } from '../schema.ts';
 import type { StepSignature } from '../step-declaration.ts';
-import { closest, oneOf } from '../suggestion.ts';
 import { readDuration } from './duration.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readBoolean, readList, readMap } from './value-type.ts';
@@ -65,36 +64,11 @@ function readInput(
     return undefined;
   }
   const names = found.replace(/^with\./, '').split('.');
-  if (signature !== undefined) checkInput(names, item, signature, reporter);
+  const unknown =
+    signature && unknownInput(names, signature, (around) => `write ${around} to ignore all of it`);
+  if (unknown !== undefined) {
+    const message = `'ignore' names ${quote(names.join('.'))}, and ${unknown}`;
+    reporter.error('cache', item.range, message);
+  }
   return [names];
-}
-
-function checkInput(
-  names: InputNames,
-  { range }: Located,
-  signature: StepSignature,
-  reporter: Reporter,
-): void {
-  const schema = valueSchema(signature.with, 'input');
-  const known = (count: number): readonly ValueSchema[] => schemasAt(schema, names.slice(0, count));
-  const wrong = names.findIndex((_, index) => !isThere(known(index + 1)));
-  const name = names[wrong];
-  if (name === undefined) return;
-  const around = names.slice(0, wrong);
-  const candidates = known(wrong).flatMap((each) => keysOf(each) ?? []);
-  const owner = around.length === 0 ? kindName(signature) : quote(around.join('.'));
-  const near = closest(name, candidates);
-  const remedy =
-    near !== undefined
-      ? `did you mean ${quote([...around, near].join('.'))}?`
-      : candidates.length > 0
-        ? `expected ${oneOf(candidates)}`
-        : `write ${quote(around.join('.'))} to ignore all of it`;
-  const message = `'ignore' names ${quote(names.join('.'))}, and ${owner} has no ${quote(name)}; ${remedy}`;
-  reporter.error('cache', range, message);
-}
-
-/** What is not built yet has no value that could be ignored. */
-function isThere(schemas: readonly ValueSchema[]): boolean {
-  return schemas.some(({ notBuilt }) => notBuilt === undefined);
 }

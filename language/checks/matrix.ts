@@ -1,4 +1,4 @@
-import { keysOfPart, STRATEGY, STRATEGY_KEYS_NOT_BUILT } from '../grammar.ts';
+import { keysOfPart, STRATEGY } from '../grammar.ts';
 import type { Located, LocatedEntry, LocatedMap } from '../located.ts';
 import { describeFound, quote, toJson, valueRange } from '../located.ts';
 import type { Strategy } from '../pipeline.ts';
@@ -8,7 +8,6 @@ import { suggestion } from '../suggestion.ts';
 import { checkNoExpressionKeys } from './expression.ts';
 import { MAX_PARALLEL, readCount } from './limit.ts';
 import { checkDistinctNames, checkName } from './name.ts';
-import { checkKeysNotBuilt } from './not-built.ts';
 import { checkUnknownKeys } from './unknown-key.ts';
 import { readBoolean, readMap } from './value-type.ts';
 
@@ -16,19 +15,18 @@ const SNIPPET = 'matrix: { learning_rate: [1.0e-4, 5.0e-5] }';
 const LIST = 'a list of values, or an expression that gives one';
 const MAPS = 'a list of maps, such as [{ learning_rate: 1.0e-4 }]';
 
-/** Reads a step's `strategy`. Rule `matrix`: which lists are combined, and how. */
+/** Reads the matrix of a step's `strategy`. Rule `matrix`: which lists are combined, and how. */
 export function readStrategy(
   entry: LocatedEntry | undefined,
   reporter: Reporter,
 ): Strategy | undefined {
   const map = readMap(entry, `a map such as { ${SNIPPET} }`, reporter);
-  if (entry === undefined || map === undefined) return undefined;
+  if (entry === undefined || map === undefined || map.entries.has('search')) return undefined;
   const before = reporter.errorCount;
   const keys = keysOfPart(STRATEGY);
-  checkUnknownKeys(map, keys, "'strategy'", reporter, STRATEGY_KEYS_NOT_BUILT);
-  checkKeysNotBuilt(map, STRATEGY_KEYS_NOT_BUILT, reporter);
+  checkUnknownKeys(map, keys, "'strategy'", reporter);
   const [include, exclude] = [map.entries.get('include'), map.entries.get('exclude')];
-  if (!['matrix', 'include', 'search'].some((key) => map.entries.has(key))) {
+  if (!['matrix', 'include'].some((key) => map.entries.has(key))) {
     reporter.error('missing-key', entry.keyRange, `'strategy' has no 'matrix'; add ${SNIPPET}`);
   }
   const dimensions = readDimensions(map.entries.get('matrix'), reporter);

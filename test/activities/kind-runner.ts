@@ -46,6 +46,7 @@ export class KindRunner {
       signal: new AbortController().signal,
       run: { workflowId: 'run', executionRunId, stepId: step.kind },
       fingerprint: step.kind,
+      checkpointKey: step.kind,
       upstream: null,
       temporaryDirectory: await mkdtemp(join(this.dataRoot, 'attempt-')),
       progress: () => undefined,

@@ -57,6 +57,18 @@ test('domain-adaptation.yaml: a language model of plain texts becomes a classifi
   expect(metadata).toMatchObject({ architecture: 'GPT2ForSequenceClassification' });
 });
 
+test('search.yaml: nine trials begin, and one is trained to its end', async () => {
+  const state = await completed('search');
+  const { best_trial: best, best_parameters: parameters } = state.steps['tune']?.outputs ?? {};
+  expect(state.outputs).toMatchObject({ best_trial: best, parameters });
+  const { trials } = state.outputs;
+  const { metadata } = await readManifest(await openSiteStore(site), trials as ArtifactDigest);
+  expect(metadata).toEqual({
+    ...{ metric: 'metrics.eval_loss', goal: 'minimize', sampler: 'random', seed: 7 },
+    ...{ trials: 9, best_trial: best },
+  });
+});
+
 test('transfer.yaml: it starts from the very model that the quickstart registered', async () => {
   const state = await completed('transfer', 'rows=48', 'learning_rate=1.0e-6');
   const { accuracy, loss } = metricsOf(quickstart, 'score');

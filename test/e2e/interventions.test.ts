@@ -112,7 +112,7 @@ test('a signal holds a run, and another lets it go on', async () => {
 name: held
 steps:
   first: { uses: waits@1, with: { file: '${file}' } }
-  then: { uses: echo@1, with: { value: '\${{ steps.first.outputs.value }}' } }
+  second: { uses: echo@1, with: { value: '\${{ steps.first.outputs.value }}' } }
 `,
   );
   await site.until('held', 'a step under way', ({ steps }) => steps['first']?.status === 'running');
@@ -123,10 +123,10 @@ steps:
   expect(await site.retune('pause', 'held')).toMatchObject({ code: 0, stderr: '' });
   await writeFile(file, '');
   const held = await site.paused('held');
-  expect(statuses(held)).toEqual({ first: 'completed', then: 'pending' });
+  expect(statuses(held)).toEqual({ first: 'completed', second: 'pending' });
   expect(held.note).toBe("no step starts until the signal 'resume'");
   expect(await site.retune('resume', 'held')).toMatchObject({ code: 0 });
-  expect(statuses(await site.state('held'))).toEqual({ first: 'completed', then: 'completed' });
+  expect(statuses(await site.state('held'))).toEqual({ first: 'completed', second: 'completed' });
 });
 
 test('nobody comes: the step has failed after its pause_timeout, and a step for failures runs', async () => {

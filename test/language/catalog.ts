@@ -114,11 +114,18 @@ export const catalog: Catalog = [
           seed: z.int().default(42),
         })
         .optional(),
+      stop_at_step: z
+        .int()
+        .min(1)
+        .register(schemaFacts, { stopsWithin: 'args.max_steps' })
+        .optional(),
       lora: notBuilt(),
     }),
     outputs: {
       model: artifact('model'),
-      metrics: z.record(z.string(), z.number()),
+      metrics: z
+        .record(z.string(), z.number())
+        .register(schemaFacts, { evaluatedFrom: 'eval_dataset' }),
       history: artifact('history'),
       best_step: z.int(),
     },

@@ -10,7 +10,13 @@ import { connect } from '../../cli/connection.ts';
 import { startTemporalServer } from '../../cli/temporal-server.ts';
 import { startWorker } from '../../cli/worker-process.ts';
 import { ensureTemporalCli } from '../../setup/temporal-cli.mjs';
-import { PIPELINE_WORKFLOW, CONTROL_QUEUE, STATE_QUERY } from '../../plan/names.ts';
+import {
+  PIPELINE_WORKFLOW,
+  CONTROL_QUEUE,
+  searchWorkflow,
+  STATE_QUERY,
+  trialWorkflow,
+} from '../../plan/names.ts';
 import type { RunState } from '../../plan/plan.ts';
 
 const names = process.argv.slice(2);
@@ -27,6 +33,7 @@ const { client, close } = await connect();
 
 const source = await readFile(new URL('tiny.yaml', import.meta.url));
 const matrix = await readFile(new URL('matrix.yaml', import.meta.url));
+const search = await readFile(new URL('search.yaml', import.meta.url));
 const large = { params: { n_embd: 256, max_steps: 1 } };
 await record('completed', {});
 await record('cached', {});
@@ -40,6 +47,10 @@ await record('verified', large);
 await record('verified', large);
 await record('matrix', {}, undefined, matrix);
 await record('matrix-failed', { params: { splits: ['train', 'none', 'test'] } }, undefined, matrix);
+// With its children: the search, and one of its trials.
+await record('search', {}, undefined, search);
+await save('search-child', searchWorkflow('search', 'tune'));
+await save('trial', trialWorkflow(searchWorkflow('search', 'tune'), 0, 0));
 
 await close();
 await worker.stop();
@@ -59,9 +70,14 @@ async function record(
   });
   await whileRunning(name);
   await handle.result().catch(() => undefined);
+  await save(name, name);
+}
+
+/** Writes the history of a workflow that has ended, if it was asked for. */
+async function save(name: string, id: string): Promise<void> {
   if (names.length > 0 && !names.includes(name)) return;
   const file = join(HISTORIES, `${name}.json`);
-  const args = ['workflow', 'show', '--workflow-id', name, '--output', 'json'];
+  const args = ['workflow', 'show', '--workflow-id', id, '--output', 'json'];
   const shown = spawnSync(cliPath, [...args, '--address', server.address], { encoding: 'utf8' });
   if (shown.status !== 0) throw new Error(shown.stderr);
   await writeFile(file, withoutPlaces(shown.stdout));

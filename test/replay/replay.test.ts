@@ -13,6 +13,7 @@ const files = readdirSync(FOLDER).toSorted();
 interface HistoryJson {
   events: {
     eventType: string;
+    workflowExecutionStartedEventAttributes?: { workflowId: string };
     activityTaskScheduledEventAttributes?: { activityType: { name: string } };
   }[];
 }
@@ -31,10 +32,12 @@ function read(file: string): HistoryJson {
 }
 
 function replay(history: HistoryJson): Promise<void> {
-  return Worker.runReplayHistory({ workflowBundle }, historyFromJSON(history));
+  // A workflow names its children by its own id.
+  const id = history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId;
+  return Worker.runReplayHistory({ workflowBundle }, historyFromJSON(history), id);
 }
 
-test('there are histories of a run that completed, failed, was cancelled, had a matrix, and hit the cache', () => {
+test('there are histories of a run that completed, failed, was cancelled, had a matrix or a search, and hit the cache', () => {
   expect(files).toEqual([
     'cached.json',
     'cancelled.json',
@@ -42,6 +45,9 @@ test('there are histories of a run that completed, failed, was cancelled, had a 
     'failed.json',
     'matrix-failed.json',
     'matrix.json',
+    'search-child.json',
+    'search.json',
+    'trial.json',
     'verified.json',
   ]);
 });

@@ -35,6 +35,8 @@ export interface CheckpointOptions {
   readonly everySteps?: number;
   /** How many of the newest are kept, at least 1; 2 if not given: one for when it is damaged. */
   readonly saveTotalLimit?: number;
+  /** Later ones are of a training that goes on for longer: they are not restored. */
+  readonly notAfter?: number;
 }
 
 export interface RestoredCheckpoint {
@@ -116,11 +118,13 @@ export class Checkpointer implements Checkpoints {
   }
 
   async #restoreNewest(): Promise<RestoredCheckpoint | undefined> {
-    const { store, key } = this.#options;
+    const { store, key, notAfter = Infinity } = this.#options;
     for (;;) {
       // Listed anew each time: another process that trains the same may have replaced them all.
       const known = await listCheckpoints(store, key);
-      const published = known.find(({ manifest }) => !this.#rejected.has(manifest));
+      const published = known.find(
+        ({ manifest, step }) => step <= notAfter && !this.#rejected.has(manifest),
+      );
       if (published === undefined) return undefined;
       const { manifest, step } = published;
       try {

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Failure } from '../../../plan/failures.ts';
@@ -72,6 +72,46 @@ test('a training stopped after any step and resumed gives the same model and his
   expect(withoutSpeed(result!)).toEqual(withoutSpeed(whole));
   expect(result?.metrics).toEqual(whole.metrics);
   expect(result?.exact).toBe(true);
+});
+
+test('a training in parts is that of one piece, and evaluates where a part ends', async () => {
+  // 7, 14 and 21 end an epoch, where the schedule evaluates; 5 is in the middle of one.
+  const ends: number[] = [];
+  for (const stopAtStep of [5, 7, 12]) {
+    const outputDirectory = await mkdtemp(join(folder, 'part-'));
+    const checkpoints = { store, key: 'parts', everySeconds: 1000, notAfter: stopAtStep };
+    const part = await train({ ...input, outputDirectory, checkpoints, stopAtStep });
+    expect([part.steps, part.resumedFromStep]).toEqual([stopAtStep, ends.at(-1) ?? 0]);
+    expect((await listCheckpoints(store, 'parts'))[0]?.step).toBe(stopAtStep);
+    const { eval_loss: loss } = part.metrics;
+    expect(part.history.at(-1)).toMatchObject({ step: stopAtStep, eval_loss: loss });
+    ends.push(stopAtStep);
+  }
+  const { result, events } = await attempt('parts');
+  expect(stepsOf(events)[0]).toBe(13);
+  expect(await modelDigests(result!)).toEqual(expected);
+  expect(withoutSpeed(result!)).toEqual(withoutSpeed(whole));
+  expect(result?.metrics).toEqual(whole.metrics);
+});
+
+test('a part does not go on from a checkpoint behind its own end', async () => {
+  await attempt('behind', { stopAt: 12, everySteps: 3 });
+  const checkpoints = { store, key: 'behind', everySeconds: 1000, notAfter: 11 };
+  const { resumedFromStep, steps } = await train({ ...input, checkpoints, stopAtStep: 11 });
+  // Of those kept, 12 and 10, the older is before the end.
+  expect([resumedFromStep, steps]).toEqual([10, 11]);
+});
+
+test('a part that ends early for good leaves what the next one ends with at once', async () => {
+  const stopping = { ...input, earlyStopping: { patience: 1, threshold: 100 } };
+  const checkpoints = { store, key: 'early', everySeconds: 1000 };
+  // The second evaluation, at step 14, is not better by 100.
+  const part = await train({ ...stopping, checkpoints, stopAtStep: 18 });
+  expect(part.steps).toBe(14);
+  const rest = await train({ ...stopping, checkpoints });
+  expect([rest.resumedFromStep, rest.steps]).toEqual([14, 14]);
+  const alone = await train(stopping);
+  expect(await modelDigests(rest)).toEqual(await modelDigests(alone));
 });
 
 test.each([2, 3, 4])(
