@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -18,11 +19,16 @@ interface HistoryJson {
 }
 
 let workflowBundle: { code: string };
+let tracedBundle: { code: string };
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  workflowBundle = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
+  const logger = new DefaultLogger('ERROR');
+  Runtime.install({ logger });
+  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
+  const interceptors = '@temporalio/interceptors-opentelemetry/lib/workflow-interceptors';
+  tracedBundle = await bundleWorkflowCode({
+    ...{ workflowsPath, logger },
+    workflowInterceptorModules: [createRequire(import.meta.url).resolve(interceptors)],
   });
 });
 
@@ -48,6 +54,13 @@ test('there are histories of a run that completed, failed, was cancelled, had a 
 
 test.each(files)('%s replays', async (file) => {
   await expect(replay(read(file))).resolves.toBeUndefined();
+});
+
+test.each(files)('%s replays where traces are sent', async (file) => {
+  const history = historyFromJSON(read(file));
+  await expect(
+    Worker.runReplayHistory({ workflowBundle: tracedBundle }, history),
+  ).resolves.toBeUndefined();
 });
 
 test('a history of another workflow does not replay', async () => {
