@@ -6,6 +6,8 @@ import { Redactor } from './activities/redactor.ts';
 import { sweepWorkFolders, workRoot } from './activities/work-folders.ts';
 import { connectWorker } from './cli/worker-connection.ts';
 import { handleStrayErrors } from './cli/worker-errors.ts';
+import { dataConverterOf } from './cli/payload-codec.ts';
+import { visibleFacts } from './cli/search-attributes.ts';
 import { workerLog } from './cli/worker-log.ts';
 import { parseWorkerOptions } from './cli/worker-options.ts';
 import { watchServer, watchStore } from './cli/worker/conditions.ts';
@@ -28,13 +30,17 @@ const { connection, namespace, address } = await connectWorker();
 const store = watchStore(storeUrlFromEnvironment(env), log);
 await sweepWorkFolders(env);
 const shutdown = new AbortController();
-const local = { workRoot: workRoot(env), shutdown: shutdown.signal, redactor };
+const converter = dataConverterOf(env);
+// Search attributes and the memo's names are not encrypted.
+const visible = visibleFacts(connection.operatorService, namespace, converter !== undefined);
+const local = { workRoot: workRoot(env), shutdown: shutdown.signal, redactor, visible };
 let made: Activities | undefined;
 const activities = (): Activities =>
   (made ??= createActivities({ store: store.opened(), env, catalog, ...local }));
 
 const shared = {
   ...{ connection, namespace, plugins: [...plugins] },
+  ...(converter && { dataConverter: converter.dataConverter }),
   shutdownGraceTime: options.graceTime,
   maxHeartbeatThrottleInterval: options.heartbeat,
 } satisfies Partial<WorkerOptions>;

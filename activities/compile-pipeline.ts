@@ -14,7 +14,7 @@ import { controlFailure } from './failures.ts';
  * @throws ApplicationFailure InvalidInput, not retryable, with every diagnostic in its message
  */
 export async function compilePipeline(
-  { store, catalog }: ActivityDependencies,
+  { store, catalog, visible }: ActivityDependencies,
   source: PipelineSource,
   rawOptions: SubmittedOptions,
   run: RunIdentity,
@@ -44,7 +44,7 @@ export async function compilePipeline(
     if (!result.ok) throw new Failure('InvalidInput', formatDiagnostics(result.diagnostics));
     const problem = fromProblem(options, result.plan) ?? sourceProblem(options, result.plan);
     if (problem !== undefined) throw new Failure('InvalidInput', problem);
-    return { plan: result.plan, options };
+    return { plan: result.plan, options, ...(visible && { visible: await visible() }) };
   } catch (error) {
     throw controlFailure(error);
   }

@@ -1,6 +1,7 @@
 /** What workflows and activities say to each other. Types only, no Node. */
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Plan, RetryPolicy, RunState, StepId, SubmissionOptions } from '../plan/plan.ts';
+import type { SearchAttribute } from '../plan/search-attributes.ts';
 import type { StepRequest } from '../plan/scheduling.ts';
 
 /** As the Temporal client hands it over: bytes of YAML, YAML as a string, or an object. */
@@ -14,9 +15,18 @@ export interface RunIdentity {
   readonly executionRunId: string;
 }
 
+/** What a run may tell Temporal's own tools. */
+export interface VisibleFacts {
+  /** Those that the server had when the run began: to set another would stop the run for ever. */
+  readonly searchAttributes: readonly SearchAttribute[];
+  readonly memo: boolean;
+}
+
 export interface CompileResult {
   readonly plan: Plan;
   readonly options: SubmissionOptions;
+  /** Absent from what workers before it answered. */
+  readonly visible?: VisibleFacts;
 }
 
 export interface PrepareRequest extends StepRequest {

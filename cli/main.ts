@@ -98,9 +98,28 @@ program
   .action(async (id, options) => end((await import('./commands/show.ts')).show(id, options)));
 program
   .command('list')
-  .description('list runs')
+  .description('list runs, the newest first')
+  .addOption(
+    new Option('--status <status>', 'only those').choices([
+      ...['running', 'paused', 'completed', 'failed', 'cancelled'],
+    ]),
+  )
+  .option('--pipeline <name>', 'only those of this pipeline')
+  .option(
+    '--since <time>',
+    'submitted since then: 2026-01-31, 2026-01-31T03:00:00Z, or 90m, 12h, 7d',
+  )
+  .option('--limit <n>', 'at most so many')
   .option('--json', 'as JSON')
   .action(async (options) => end((await import('./commands/list.ts')).list(options)));
+program
+  .command('logs')
+  .description('what happened to a run, attempt by attempt')
+  .argument('<id>')
+  .option('--step <id>', 'of this step alone')
+  .option('-f, --follow', 'go on until the run ends')
+  .option('--json', 'a JSON object a line')
+  .action(async (id, options) => end((await import('./commands/logs.ts')).logs(id, options)));
 program
   .command('resume')
   .description("submit an ended run's own input again; finished steps are not done twice")
@@ -200,6 +219,21 @@ program
   .option('--json', 'as JSON')
   .action(async (model, text, options) =>
     end((await import('./commands/predict.ts')).predict(model, text, options)),
+  );
+program
+  .command('setup')
+  .description(
+    "register the search attributes of runs with the server, by which Temporal's tools filter",
+  )
+  .option('--json', 'as JSON')
+  .action(async (options) => end((await import('./commands/setup.ts')).setup(options)));
+program
+  .command('codec-server')
+  .description("decrypt for the Temporal CLI's --codec-endpoint and the web UI, until Ctrl-C")
+  .option('--port <port>', 'on this machine alone', '8081')
+  .option('--allow-origin <url>', 'of the web UI, such as http://localhost:8233')
+  .action(async (options) =>
+    end((await import('./commands/codec-server.ts')).codecServer(options)),
   );
 program
   .command('dev')

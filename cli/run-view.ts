@@ -1,5 +1,9 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import type { LoadedDataConverter } from '@temporalio/common';
+import {
+  decodeFromPayloadsAtIndex,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { CONTROL_QUEUE, STATE_QUERY, stepOfActivity } from '../plan/names.ts';
 import type { RunState, RunStatus, StepId, StepState } from '../plan/plan.ts';
@@ -159,15 +163,17 @@ async function pendingSteps(
     served.set(queue, known);
     return known;
   };
+  const converter = connected.client.options.loadedDataConverter;
   for (const activity of raw.pendingActivities ?? []) {
     const step = stepOfActivity(activity.activityId ?? '');
     const state = states[step];
     if (state === undefined) continue;
-    const details = heartbeatDetails(activity.heartbeatDetails?.payloads?.[0]);
+    const details = await heartbeatDetails(converter, activity);
     if (Object.keys(details).length > 0) pending.live[step] = details;
     const { attempt } = details;
     // Of a later attempt that runs there is better to tell.
-    const retried = activity.state === ACTIVITY_STATE.started ? undefined : retryNote(activity);
+    const isStarted = activity.state === ACTIVITY_STATE.started;
+    const retried = isStarted ? undefined : await retryNote(converter, activity);
     pending.steps[step] = {
       ...state,
       attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),
@@ -189,10 +195,14 @@ async function pendingSteps(
 }
 
 /** Why it waits to be tried again. */
-function retryNote({ lastFailure }: PendingActivity): string | undefined {
+async function retryNote(
+  converter: LoadedDataConverter,
+  { lastFailure }: PendingActivity,
+): Promise<string | undefined> {
   if (!lastFailure?.message) return undefined;
   const isWaiting = lastFailure.applicationFailureInfo?.type === 'ComputedElsewhere';
-  return `${isWaiting ? 'waiting' : 'trying again after'}: ${lastFailure.message}`;
+  const failure = await decodeOptionalFailureToOptionalError(converter, lastFailure);
+  return `${isWaiting ? 'waiting' : 'trying again after'}: ${failure?.message ?? ''}`;
 }
 
 /** Whether it has been ready for a worker, not in the pause before a retry, for long. */
@@ -208,11 +218,12 @@ function isLongAgo({ seconds }: NonNullable<PendingActivity['scheduledTime']>): 
   return Date.now() - Number(seconds ?? 0) * 1000 >= WAIT_BEFORE_NOTE_MS;
 }
 
-function heartbeatDetails(
-  payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0] | undefined,
-): JsonObject {
-  if (payload === undefined) return {};
-  const details = defaultPayloadConverter.fromPayload<JsonValue>(payload);
+async function heartbeatDetails(
+  converter: LoadedDataConverter,
+  { heartbeatDetails: found }: PendingActivity,
+): Promise<JsonObject> {
+  if (!found?.payloads?.length) return {};
+  const details = await decodeFromPayloadsAtIndex<JsonValue>(converter, 0, found.payloads);
   return typeof details === 'object' && details !== null && !Array.isArray(details)
     ? (details as JsonObject)
     : {};

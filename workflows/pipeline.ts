@@ -4,7 +4,6 @@ import {
   condition,
   isCancellation,
   log,
-  setCurrentDetails,
   setHandler,
   TemporalFailure,
   workflowInfo,
@@ -17,10 +16,10 @@ import { RunProgress } from '../plan/run-progress.ts';
 import { hasEnded, orderedSteps } from '../plan/run-state.ts';
 import { expressionContexts, type RunFacts } from '../plan/scheduling.ts';
 import { control } from './activity-proxies.ts';
-import { renderDetails } from './details.ts';
 import { stepFailure } from './failures.ts';
 import { stateQuery } from './messages.ts';
 import { StepExecutor } from './step-executor.ts';
+import { Visibility } from './visibility.ts';
 
 export interface PipelineResult {
   readonly name: string;
@@ -42,28 +41,30 @@ export async function pipeline(
   const info = workflowInfo();
   const run: RunIdentity = { workflowId: info.workflowId, executionRunId: info.runId };
   const progress = new RunProgress();
+  const visibility = new Visibility();
   setHandler(stateQuery, () => progress.state, {
     description: 'status, outputs and error of the run and of each step',
   });
 
   try {
     // A run that is cancelled before it began has a record, too.
-    const { plan, options: accepted } = await CancellationScope.nonCancellable(() =>
+    const { plan, visible, ...compiled } = await CancellationScope.nonCancellable(() =>
       control.compilePipeline(source, options, run),
     );
     progress.apply({ kind: 'planned', plan });
+    visibility.planned(plan, visible);
     const executor = new StepExecutor({
       plan,
       run,
       facts: runFacts(plan),
-      options: accepted,
+      options: compiled.options,
       progress,
     });
     // Steps that end make others ready; each round starts all that are.
     for (;;) {
       const seen = progress.changes;
       executor.startReady();
-      setCurrentDetails(renderDetails(progress.state));
+      visibility.show(progress.state);
       if (executor.isIdle()) break;
       await condition(() => progress.changes !== seen);
     }
@@ -86,7 +87,7 @@ export async function pipeline(
     const contexts = expressionContexts(plan, progress.state, runFacts(plan), ids);
     const outputs = evaluateOutputs(plan, contexts);
     progress.apply({ kind: 'ended', status: 'completed', outputs });
-    setCurrentDetails(renderDetails(progress.state));
+    visibility.show(progress.state);
     await control.recordRun({ run, state: progress.snapshot(), endedAt: Date.now() });
     return { name: progress.state.name, status: 'completed', outputs };
   }
@@ -110,7 +111,7 @@ export async function pipeline(
     } else {
       progress.apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
     }
-    setCurrentDetails(renderDetails(progress.state));
+    visibility.show(progress.state);
     await control.recordFailure({ run, state: progress.snapshot(), endedAt: Date.now() });
   }
 }

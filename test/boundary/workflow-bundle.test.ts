@@ -19,6 +19,7 @@ const OWN_MODULES = [
   'plan/run-progress.ts',
   'plan/run-state.ts',
   'plan/scheduling.ts',
+  'plan/search-attributes.ts',
   'plan/secret-inputs.ts',
   'plan/text-budget.ts',
   'workflows/activity-proxies.ts',
@@ -29,6 +30,7 @@ const OWN_MODULES = [
   'workflows/pipeline.ts',
   'workflows/recoveries.ts',
   'workflows/step-executor.ts',
+  'workflows/visibility.ts',
 ];
 const PACKAGES = [
   '@actions/expressions',

@@ -40,7 +40,7 @@ function replay(history: HistoryJson): Promise<void> {
   return Worker.runReplayHistory({ workflowBundle }, historyFromJSON(history));
 }
 
-test('there are histories of a run that completed, failed, was cancelled, had a matrix, and hit the cache', () => {
+test('there are histories of a run that completed, failed, was cancelled, had a matrix, hit the cache, and set search attributes', () => {
   expect(files).toEqual([
     'cached.json',
     'cancelled.json',
@@ -49,6 +49,7 @@ test('there are histories of a run that completed, failed, was cancelled, had a 
     'matrix-failed.json',
     'matrix.json',
     'verified.json',
+    'visible.json',
   ]);
 });
 
@@ -58,8 +59,9 @@ test.each(files)('%s replays', async (file) => {
 
 test.each(files)('%s replays where traces are sent', async (file) => {
   const history = historyFromJSON(read(file));
+  const sinks = { exporter: { export: { fn: () => undefined, callDuringReplay: false } } };
   await expect(
-    Worker.runReplayHistory({ workflowBundle: tracedBundle }, history),
+    Worker.runReplayHistory({ workflowBundle: tracedBundle, sinks }, history),
   ).resolves.toBeUndefined();
 });
 
