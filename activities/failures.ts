@@ -3,26 +3,15 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import { Failure, FAILURE_TYPES, type FailureType } from '../plan/failures.ts';
 import type { RetryPolicy } from '../plan/plan.ts';
+import { systemFailure } from '../plan/system-failure.ts';
 import type { FailureDetails } from './contract.ts';
 import type { Redactor } from './redactor.ts';
-
-/** Where a remedy is the same whatever the step. */
-const SYSTEM_FAILURES: Readonly<Record<string, { type: FailureType; remedy: string }>> = {
-  ENOSPC: { type: 'DiskFull', remedy: 'free some room; the step continues at its next attempt' },
-  EDQUOT: { type: 'DiskFull', remedy: 'raise the quota; the step continues at its next attempt' },
-  ENOMEM: { type: 'OutOfMemory', remedy: 'use a smaller batch or a worker with more memory' },
-  EACCES: { type: 'InvalidInput', remedy: 'give the worker access to it' },
-  EROFS: { type: 'InvalidInput', remedy: 'point RETUNE_HOME and RETUNE_STORE at a writable place' },
-};
 
 /** Every error a step can end with, as one of the closed set of failures. */
 export function toFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
-    const known = SYSTEM_FAILURES[error.code];
-    if (known)
-      return new Failure(known.type, `${error.message}: ${known.remedy}`, { cause: error });
-  }
+  const known = systemFailure(error);
+  if (known !== undefined) return known;
   const message = error instanceof Error ? error.message : thrownText(error);
   return new Failure('Internal', message, { cause: error });
 }

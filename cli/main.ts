@@ -1,7 +1,9 @@
 import { Command, CommanderError, Option } from 'commander';
 import { Failure } from '../plan/failures.ts';
 import { FORMATS } from './formats.ts';
+import { addInterventions } from './intervention-commands.ts';
 import { printJson } from './output.ts';
+import { addServerCommands } from './server-commands.ts';
 import { collectStepFiles, STEPS_DESCRIPTION } from './step-files.ts';
 
 // Commands are loaded when they are called: `check` needs neither Temporal nor the store.
@@ -122,7 +124,9 @@ program
   .action(async (id, options) => end((await import('./commands/logs.ts')).logs(id, options)));
 program
   .command('resume')
-  .description("submit an ended run's own input again; finished steps are not done twice")
+  .description(
+    "let a run go on: end its pause, or submit an ended run's own input again; finished steps are not done twice",
+  )
   .argument('<id>')
   .option('--detach', 'submit and return')
   .option('--json', 'the final run state as JSON')
@@ -133,6 +137,7 @@ program
   .argument('<id>')
   .option('--json', 'the final run state as JSON')
   .action(async (id, options) => end((await import('./commands/cancel.ts')).cancel(id, options)));
+addInterventions(program, { end, collect });
 const schedule = program.command('schedule').description('recurring runs of a pipeline');
 schedule
   .command('apply')
@@ -220,21 +225,7 @@ program
   .action(async (model, text, options) =>
     end((await import('./commands/predict.ts')).predict(model, text, options)),
   );
-program
-  .command('setup')
-  .description(
-    "register the search attributes of runs with the server, by which Temporal's tools filter",
-  )
-  .option('--json', 'as JSON')
-  .action(async (options) => end((await import('./commands/setup.ts')).setup(options)));
-program
-  .command('codec-server')
-  .description("decrypt for the Temporal CLI's --codec-endpoint and the web UI, until Ctrl-C")
-  .option('--port <port>', 'on this machine alone', '8081')
-  .option('--allow-origin <url>', 'of the web UI, such as http://localhost:8233')
-  .action(async (options) =>
-    end((await import('./commands/codec-server.ts')).codecServer(options)),
-  );
+addServerCommands(program, { end });
 program
   .command('dev')
   .description("Temporal server with its web UI and a worker, until Ctrl-C ('npm run dev')")

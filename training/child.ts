@@ -1,6 +1,7 @@
 // Entry of a training process: runs one job for its parent, and never outlives it.
 import { readTokenizedSplit } from '../data/tokenized-dataset.ts';
 import { Failure } from '../plan/failures.ts';
+import { systemFailure } from '../plan/system-failure.ts';
 import { openStore } from '../store/open.ts';
 import { classWeights } from './class-weights.ts';
 import { requireDevice } from './devices/device-probe.ts';
@@ -87,9 +88,8 @@ function send(message: ChildMessage): void {
 
 function failureMessage(error: unknown): ChildMessage {
   if (error === controller.signal.reason) return { kind: 'aborted' };
-  if (error instanceof Failure) {
-    return { kind: 'failure', type: error.type, message: error.message };
-  }
+  const known = error instanceof Failure ? error : systemFailure(error);
+  if (known !== undefined) return { kind: 'failure', type: known.type, message: known.message };
   // What no failure explains is ours: the stack is what helps.
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { kind: 'failure', type: 'Internal', message };

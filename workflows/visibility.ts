@@ -32,6 +32,11 @@ export class Visibility {
     if (facts.memo) upsertMemo({ pipeline: name, ...(description && { description }) });
   }
 
+  /** Its params have changed. */
+  replanned(plan: Plan): void {
+    if (this.#plan !== undefined) this.#plan = plan;
+  }
+
   show(state: RunState): void {
     setCurrentDetails(renderDetails(state));
     if (this.#plan === undefined) return;

@@ -2,11 +2,20 @@ import type { Context } from '@temporalio/activity';
 import { ApplicationFailure, CancelledFailure, type MetricMeter } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import type { PrepareInput, PrepareResult, RunStepResult } from '../../activities/contract.ts';
+import type {
+  ControlActivities,
+  PrepareInput,
+  PrepareResult,
+  RunStepResult,
+  SourceActivities,
+} from '../../activities/contract.ts';
 import { stepOfActivity } from '../../plan/names.ts';
 
 /** Activities that are no step's own work. */
-const CONTROL = ['compilePipeline', 'prepareSteps', 'recordRun', 'verifyHit', 'resolveSource'];
+const NO_STEPS = {
+  ...{ compilePipeline: true, changeParams: true, checkOutputs: true, recordRun: true },
+  ...{ prepareSteps: true, verifyHit: true, resolveSource: true },
+} as const satisfies Record<keyof ControlActivities | keyof SourceActivities, true>;
 
 export interface StepObserverOptions {
   readonly log: Logger;
@@ -40,7 +49,7 @@ export function observeSteps(options: StepObserverOptions): ActivityInterceptors
           }
           return result;
         }
-        if (CONTROL.includes(kind)) return next(input);
+        if (Object.hasOwn(NO_STEPS, kind)) return next(input);
         const startedAt = performance.now();
         const ended = (outcome: string): void => {
           const seconds = (performance.now() - startedAt) / 1000;

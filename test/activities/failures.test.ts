@@ -50,3 +50,29 @@ test('a long message is cut in its middle, after its secrets are gone', () => {
   const end = endOfAttempt(new Error(`${SECRET.repeat(10_000)} at its end`), redactor);
   expect(end.message).toMatch(/^[*]{8000} … [*]{1989} at its end$/);
 });
+
+const SYSTEM_ERRORS: readonly [NodeJS.ErrnoException | RangeError, string, string][] = [
+  [
+    Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' }),
+    ...(['DiskFull', 'free some room; the step continues at its next attempt'] as const),
+  ],
+  [
+    Object.assign(new Error("ENOMEM: not enough memory, scandir '/x'"), { code: 'ENOMEM' }),
+    ...(['OutOfMemory', 'use a smaller batch or a worker with more memory'] as const),
+  ],
+  [
+    new RangeError('Array buffer allocation failed'),
+    ...(['OutOfMemory', 'use a smaller batch or a worker with more memory'] as const),
+  ],
+];
+
+test.each(SYSTEM_ERRORS)('%s is a failure with a remedy', (error, type, remedy) => {
+  expect(toFailure(error)).toMatchObject({ type, message: `${error.message}: ${remedy}` });
+});
+
+test.each([
+  Object.assign(new Error('odd'), { code: 'constructor' }),
+  new RangeError('Invalid array length'),
+])('%s is no failure of the system', (error) => {
+  expect(toFailure(error)).toMatchObject({ type: 'Internal', message: error.message });
+});

@@ -1,9 +1,11 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { expect, test } from 'vitest';
 import { cleanUp } from '../setup/cleanup.ts';
 import { retune, startWorker } from '../setup/processes.ts';
 import { testSite, type TestSite } from '../setup/temporal.ts';
-import { pipelineFile } from './observed-run.ts';
+import { pipelineFile, until } from './observed-run.ts';
 import { temporal, temporalJson } from './temporal-cli.ts';
 
 async function clientOf({ address, namespace }: TestSite): Promise<Client> {
@@ -78,6 +80,30 @@ test('setup registers them, once, and runs are found by them', async () => {
       "error: --since 'yesterday': expected a time, such as 2026-01-31 or 2026-01-31T03:00:00Z, or how " +
       'long ago, such as 90m, 12h or 7d\n',
   });
+});
+
+test('a run that waits for a person is found as paused, and after that no more', async () => {
+  const site = await testSite();
+  expect((await retune(site, ['setup'])).code).toBe(0);
+  await startWorker(site);
+  const file = join(site.home, 'asks.yaml');
+  await writeFile(
+    file,
+    'name: asks\nparams: { to: nobody }\nsteps:\n  ask: { uses: approve@1, with: { message: "to ${{ params.to }}?" } }\n',
+  );
+  expect((await retune(site, ['run', file, '--id', 'asks', '--detach'])).code).toBe(0);
+  const found = async (query: string): Promise<number> =>
+    ((await temporalJson(site, ['workflow', 'list', '--query', query])) as unknown[]).length;
+  await until('a paused run', async () =>
+    (await found("RetuneStatus = 'paused' AND RetunePipeline = 'asks'")) === 1 ? true : undefined,
+  );
+  const list = await retune(site, ['list', '--status', 'paused', '--json']);
+  expect(JSON.parse(list.stdout)).toMatchObject([{ id: 'asks', status: 'paused' }]);
+  expect((await retune(site, ['approve', 'asks', 'ask'])).code).toBe(0);
+  await until('its end', async () =>
+    (await found("RetuneStatus = 'completed'")) === 1 ? true : undefined,
+  );
+  expect(await found("RetuneStatus = 'paused'")).toBe(0);
 });
 
 test('an attribute of another type is told, and left alone', async () => {
