@@ -4,7 +4,7 @@ import { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { SubmissionOptions } from '../plan/plan.ts';
 import { emptyRunState } from '../plan/run-state.ts';
-import { putRun } from '../store/runs.ts';
+import { getRun, putRun } from '../store/runs.ts';
 import type { ActivityDependencies } from './activities.ts';
 import type { CompileResult, PipelineSource, RunIdentity, SubmittedOptions } from './contract.ts';
 import { controlFailure } from './failures.ts';
@@ -23,12 +23,14 @@ export async function compilePipeline(
   try {
     const parsed = parseOptions(rawOptions);
     const { digest } = await store.putBlob(bytesOf(source));
+    const before = await getRun(store, run.workflowId);
     await putRun(store, {
       id: run.workflowId,
       executionRunId: run.executionRunId,
       name: '',
       status: 'running',
-      submittedAt: Date.now(),
+      // Not before the submission that this one follows, which a worker with another clock recorded.
+      submittedAt: Math.max(Date.now(), before?.submittedAt ?? 0),
       source: digest,
       options: parsed.ok ? (parsed.options as JsonObject) : asGiven(rawOptions),
       state: emptyRunState(''),

@@ -1,19 +1,8 @@
 import { z } from 'zod';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
+import { METRICS } from '../evaluation/metrics.ts';
 import { DEVICE_CHOICES, DEVICE_DESCRIPTION } from '../training/devices/device.ts';
 import type { StepContext } from './step-context.ts';
-
-/** Scores by what a model answers; see evaluation-answers.ts. */
-const METRICS = [
-  'accuracy',
-  'f1_macro',
-  'f1_weighted',
-  'f1_micro',
-  'mse',
-  'mae',
-  'perplexity',
-  'loss',
-] as const;
 
 const inputs = z.strictObject({
   model: artifact('model').describe('the model to score'),

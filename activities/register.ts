@@ -1,16 +1,12 @@
 import { z } from 'zod';
+import { METRICS } from '../evaluation/metrics.ts';
 import { artifact, defineStep, notBuilt } from '../language/step-declaration.ts';
 import { ALIAS_FORM } from '../store/alias-form.ts';
+import { registerRules } from './register-rules.ts';
 import type { StepContext } from './step-context.ts';
 
-export const register = defineStep({
-  kind: 'register',
-  version: 1,
-  revision: 1,
-  effect: 'external',
-  role: 'work',
-  summary: 'Give a model a name and a version in the registry, and move an alias to it.',
-  with: z.strictObject({
+const inputs = z
+  .strictObject({
     model: artifact('model').describe('the model to register'),
     name: z
       .string()
@@ -24,44 +20,56 @@ export const register = defineStep({
       .describe('a name that moves between versions, such as champion'),
     promote: z
       .enum(['always', 'never', 'if_better'])
-      .refine((value) => value !== 'if_better', {
-        error: "'if_better' is not built yet: use 'always' or 'never'",
-      })
       .default('always')
-      .describe('whether the alias moves to this version'),
-    metric: notBuilt(),
-    min_gain: notBuilt(),
+      .describe(
+        'whether the alias moves to this version; if_better: when its evaluation is better than that of the version that the alias stands for',
+      ),
+    metric: z
+      .enum(METRICS)
+      .optional()
+      .describe('of if_better: the score in both reports; without it loss'),
+    min_gain: z
+      .number()
+      .nonnegative()
+      .optional()
+      .describe(
+        'of if_better: how much better the score has to be at least; without it any gain is enough',
+      ),
     mlflow: notBuilt(),
     hub: notBuilt(),
-  }),
+  })
+  .check(...registerRules);
+
+export type RegisterInputs = z.output<typeof inputs>;
+
+export const register = defineStep({
+  kind: 'register',
+  version: 1,
+  revision: 2,
+  effect: 'external',
+  role: 'work',
+  summary: 'Give a model a name and a version in the registry, and move an alias to it.',
+  with: inputs,
   outputs: {
     version: z.int().describe('from 1; that of the same model, when it was registered before'),
     aliases: z.array(z.string()).describe('that stand for this version now'),
     url: z.string().describe('registry:NAME@VERSION'),
+    promoted: z.boolean().describe('whether this step moved the alias to this version'),
+    comparison: z
+      .object({
+        metric: z.string(),
+        value: z.number(),
+        champion: z.int(),
+        champion_value: z.number(),
+        gain: z.number(),
+      })
+      .nullable()
+      .describe(
+        'of if_better: the score of this version, the version that the alias stood for, its score, and by how much this one is better; null where nothing was compared',
+      ),
   },
-  async run(context: StepContext, inputs) {
-    const [{ lineage }, { register: registerModel }] = await Promise.all([
-      import('../store/lineage.ts'),
-      import('../store/registry.ts'),
-    ]);
-    const { store, run } = context;
-    const { model, name, evaluation, alias, promote } = inputs;
-    const { version, aliases, existing } = await registerModel(store, {
-      run: run.workflowId,
-      execution: run.executionRunId,
-      step: run.stepId,
-      name,
-      model,
-      lineage: await lineage(store, model),
-      promote: promote === 'never' ? 'never' : 'always',
-      ...(evaluation !== undefined && { evaluation }),
-      ...(alias !== undefined && { alias }),
-    });
-    context.note(
-      existing
-        ? `the same model was registered before, as v${version}`
-        : `registered as v${version}`,
-    );
-    return { version, aliases: [...aliases], url: `registry:${name}@${version}` };
+  async run(context: StepContext, given) {
+    const { registerModel } = await import('./registration.ts');
+    return registerModel(context, given);
   },
 });

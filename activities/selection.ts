@@ -1,3 +1,4 @@
+import { isLessBetter } from '../evaluation/metrics.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { ArtifactDigest } from '../plan/plan.ts';
@@ -13,9 +14,6 @@ interface Selection {
   readonly table: ArtifactDigest;
 }
 
-/** As Trainer's greater_is_better, which knows of the loss alone. */
-const LESS_IS_BETTER = /(^|[._])(loss|perplexity|mse|mae)$/;
-
 /**
  * The result whose number at `by` is best; those without one, of entries that did not end well, are
  * left out.
@@ -28,8 +26,7 @@ export async function selectResult(
 ): Promise<Selection> {
   const results = from as readonly JsonObject[];
   const entries = matrix as readonly JsonObject[];
-  const sign =
-    (goal ?? (LESS_IS_BETTER.test(by) ? 'minimize' : 'maximize')) === 'minimize' ? 1 : -1;
+  const sign = (goal ?? (isLessBetter(by) ? 'minimize' : 'maximize')) === 'minimize' ? 1 : -1;
   const rows = results
     .map((result, index) => ({ index, value: valueAt(result, by), matrix: entries[index] ?? {} }))
     .filter((row): row is typeof row & { value: number } => typeof row.value === 'number')

@@ -136,6 +136,8 @@ export interface RunState {
   readonly name: string;
   readonly status: RunStatus;
   readonly steps: { readonly [id: StepId]: StepState };
+  /** The steps that train a model, when there are any. */
+  readonly trainings?: readonly StepId[];
   readonly outputs: JsonObject;
   readonly error?: StepError;
   /** While it is paused: for what it waits. */

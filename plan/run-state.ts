@@ -65,7 +65,7 @@ export function reduceEvent(
       for (const { id, strategy } of event.plan.steps) {
         steps[id] = strategy === undefined ? PENDING : { ...PENDING, entries: [] };
       }
-      return { ...state, name: event.plan.name };
+      return { ...state, name: event.plan.name, ...trainingsOf(event.plan) };
     case 'replanned':
       return state;
     case 'paused':
@@ -99,6 +99,11 @@ export function reduceEvent(
 
 function withoutNote({ note: _, ...state }: RunState): RunState {
   return state;
+}
+
+function trainingsOf({ steps }: Plan): Pick<RunState, 'trainings'> {
+  const trainings = steps.filter(({ kind }) => kind === 'train').map(({ id }) => id);
+  return trainings.length === 0 ? {} : { trainings };
 }
 
 /** What can happen to one step. */
@@ -218,12 +223,15 @@ export function orderedSteps({ steps }: RunState): readonly (readonly [StepId, S
 }
 
 /** The run's status in words: one that had little to do says so. */
-export function statusText({ status, steps, note }: RunState): string {
+export function statusText({ status, steps, note, trainings = [] }: RunState): string {
   if (status === 'paused' && note !== undefined) return `paused: ${note}`;
   const all = Object.values(steps).filter(({ entries = [] }) => entries.length === 0);
   const cached = all.filter((step) => step.status === 'cached').length;
   if (status !== 'completed' || cached === 0) return status;
-  return `${status}, ${cached} of ${all.length} steps from the cache`;
+  const trained = trainings.flatMap((id) => steps[id]?.entries ?? [id]);
+  const ended = new Set(trained.map((id) => steps[id]?.status));
+  const nothing = ended.has('cached') && !ended.has('completed') ? ', nothing was trained' : '';
+  return `${status}, ${cached} of ${all.length} steps from the cache${nothing}`;
 }
 
 export function stepState(state: RunState, id: StepId): StepState {

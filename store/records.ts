@@ -55,11 +55,11 @@ export async function swapRecord(
 export async function updateRecord<T extends object>(
   store: Store,
   ref: string,
-  change: (current: T | undefined) => T,
+  change: (current: T | undefined) => T | Promise<T>,
 ): Promise<T> {
   for (;;) {
     const current = await getRecord<T>(store, ref);
-    const changed = change(current?.record);
+    const changed = await change(current?.record);
     if (changed === current?.record) return changed;
     if ((await swapRecord(store, ref, current?.version, changed)) !== undefined) return changed;
   }

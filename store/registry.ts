@@ -4,6 +4,7 @@ import type { JsonValue } from '../plan/json.ts';
 import type { StepId } from '../plan/plan.ts';
 import { ALIAS_FORM } from './alias-form.ts';
 import { readManifest } from './artifacts.ts';
+import { type Challenge, decide, type PromotionDecision } from './promotion.ts';
 import { getRecord, listRecords, requireUndamaged, updateRecord } from './records.ts';
 import type { ArtifactDigest, Store } from './store.ts';
 
@@ -31,6 +32,8 @@ export interface ModelVersion {
   readonly createdAt: number;
   /** Who set which alias to this version. */
   readonly promotions: readonly ({ readonly alias: string } & StepOfRun)[];
+  /** What came of the challenges to the version that an alias stood for. */
+  readonly decisions?: readonly PromotionDecision[];
 }
 
 export interface RegisteredModel {
@@ -47,8 +50,8 @@ export interface Registration extends StepOfRun {
   readonly evaluation?: ArtifactDigest;
   readonly lineage?: JsonValue;
   readonly alias?: string;
-  /** Whether the alias moves to this version. */
-  readonly promote: 'always' | 'never';
+  /** Whether the alias moves to this version; a challenge: if it is better than the one it stands for. */
+  readonly promote: 'always' | 'never' | Challenge;
 }
 
 export interface RegistrationResult {
@@ -57,6 +60,10 @@ export interface RegistrationResult {
   readonly aliases: readonly string[];
   /** Whether this very model had been registered under the name before. */
   readonly existing: boolean;
+  /** Whether this step moved the alias to this version. */
+  readonly promoted: boolean;
+  /** What came of the challenge, when there was one. */
+  readonly decision?: PromotionDecision;
 }
 
 export interface ResolvedModel {
@@ -68,7 +75,9 @@ export interface ResolvedModel {
 /**
  * Registers a model's next version under a name, or finds the version that has this very model,
  * which then has one more report. The same step of the same submission adds a report and moves an
- * alias once: a late retry takes nothing back from what was registered since.
+ * alias once: a late retry takes nothing back from what was registered since. A challenge is of the
+ * version that the alias stands for when the registration is written: where another registration was
+ * first, it is made again.
  *
  * @throws InvalidInput for a bad name or alias, or when `model` is no model
  */
@@ -84,14 +93,22 @@ export async function register(
   await readManifest(store, model, 'model');
   await requireUndamaged(store, modelRef(name));
   let existing = false;
-  const record = await updateRecord<RegisteredModel>(store, modelRef(name), (current) => {
+  const record = await updateRecord<RegisteredModel>(store, modelRef(name), async (current) => {
     const registered = current ?? { name, versions: [], aliases: {} };
     existing = registered.versions.some((version) => version.model === model);
     const added = existing ? registered : addVersion(registered, registration);
     return promote(withReport(added, registration), registration);
   });
-  const { version } = record.versions.find((candidate) => candidate.model === model)!;
-  return { version, aliases: aliasesOf(record, version), existing };
+  const registered = versionOf(record, model);
+  const { version, promotions, decisions = [] } = registered;
+  const decision = decisions.find((each) => isOf(each, registration));
+  return {
+    version,
+    aliases: aliasesOf(record, version),
+    existing,
+    promoted: promotions.some((each) => isOf(each, registration)),
+    ...(typeof registration.promote === 'function' && decision !== undefined && { decision }),
+  };
 }
 
 /**
@@ -138,11 +155,9 @@ function addVersion(
   return { ...current, versions: [...current.versions, version] };
 }
 
-function withReport(
-  current: RegisteredModel,
-  { model, evaluation: report, run, execution, step }: Registration,
-): RegisteredModel {
-  const version = current.versions.find((candidate) => candidate.model === model)!;
+function withReport(current: RegisteredModel, registration: Registration): RegisteredModel {
+  const { model, evaluation: report, run, execution, step } = registration;
+  const version = versionOf(current, model);
   const { evaluations } = version;
   const isDone = evaluations.some((each) => each.execution === execution && each.step === step);
   if (report === undefined || isDone) return current;
@@ -150,21 +165,45 @@ function withReport(
   return replaced(current, version, reported);
 }
 
-function promote(
+async function promote(
   current: RegisteredModel,
-  { model, alias, promote: when, run, execution, step }: Registration,
-): RegisteredModel {
-  const version = current.versions.find((candidate) => candidate.model === model)!;
+  registration: Registration,
+): Promise<RegisteredModel> {
+  const { model, alias, promote: when, run, execution, step } = registration;
   if (alias === undefined || when === 'never') return current;
-  const isDone = version.promotions.some(
-    (promotion) =>
-      promotion.alias === alias && promotion.execution === execution && promotion.step === step,
-  );
-  if (isDone) return current;
+  if (when === 'always') return moved(current, registration, alias);
+  const version = versionOf(current, model);
+  const decision = await decide(current, version, { alias, run, execution, step }, when);
+  const { decisions = [] } = version;
+  if (decisions.includes(decision)) return current;
+  const decided = replaced(current, version, { ...version, decisions: [...decisions, decision] });
+  return decision.promoted ? moved(decided, registration, alias) : decided;
+}
+
+function moved(
+  current: RegisteredModel,
+  registration: Registration,
+  alias: string,
+): RegisteredModel {
+  const { model, run, execution, step } = registration;
+  const version = versionOf(current, model);
+  if (version.promotions.some((promotion) => isOf(promotion, registration))) return current;
   const promotions = [...version.promotions, { alias, run, execution, step }];
   const promoted = { ...version, promotions };
   const aliases = { ...current.aliases, [alias]: version.version };
   return { ...replaced(current, version, promoted), aliases };
+}
+
+/** Whether the registration's own step did this, in the same submission and for the same alias. */
+function isOf(
+  done: StepOfRun & { readonly alias: string },
+  { alias, execution, step }: Registration,
+): boolean {
+  return done.alias === alias && done.execution === execution && done.step === step;
+}
+
+function versionOf(current: RegisteredModel, model: ArtifactDigest): ModelVersion {
+  return current.versions.find((candidate) => candidate.model === model)!;
 }
 
 function replaced(

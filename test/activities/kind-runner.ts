@@ -28,14 +28,23 @@ export class KindRunner {
     return new KindRunner(await openStore(`file:${join(folder, 'store')}`), folder, env);
   }
 
-  /** The outputs of a step of this kind with these inputs. @throws what the step fails with */
-  async run(step: AnyStep, inputs: JsonObject): Promise<Record<string, JsonValue>> {
+  /**
+   * The outputs of a step of this kind with these inputs.
+   *
+   * @param executionRunId another for each submission of the run
+   * @throws what the step fails with
+   */
+  async run(
+    step: AnyStep,
+    inputs: JsonObject,
+    executionRunId = 'execution',
+  ): Promise<Record<string, JsonValue>> {
     const parsed = parseInputs(step, inputs);
     const context: StepContext = {
       store: this.store,
       env: { ...this.#env, RETUNE_DATA_ROOT: this.dataRoot },
       signal: new AbortController().signal,
-      run: { workflowId: 'run', executionRunId: 'execution', stepId: step.kind },
+      run: { workflowId: 'run', executionRunId, stepId: step.kind },
       fingerprint: step.kind,
       upstream: null,
       temporaryDirectory: await mkdtemp(join(this.dataRoot, 'attempt-')),

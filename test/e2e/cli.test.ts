@@ -112,7 +112,9 @@ test('show --json has exactly the documented shape', async () => {
 
 test('show prints a table of steps', async () => {
   const printed = await lines('show', 'second');
-  expect(printed[0]).toBe('run second (small): completed, 8 of 9 steps from the cache');
+  expect(printed[0]).toBe(
+    'run second (small): completed, 8 of 9 steps from the cache, nothing was trained',
+  );
   expect(printed[1]).toMatch(/^step +status +time$/);
   expect(printed[10]).toMatch(
     /^publish +completed +\d+\.\ds +the same model was registered before, as v1$/,
@@ -177,7 +179,7 @@ test('resume submits the run again with its own input and params', async () => {
   const document = await json<RunDocument>('resume', 'second');
   expect(document.steps['tune']?.status).toBe('cached');
   expect((await lines('resume', 'first')).at(-1)).toBe(
-    'run first (small): completed, 8 of 9 steps from the cache',
+    'run first (small): completed, 8 of 9 steps from the cache, nothing was trained',
   );
 });
 

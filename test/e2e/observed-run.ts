@@ -161,6 +161,27 @@ export class ObservedRun {
     );
   }
 
+  /**
+   * Of the activity of a step in the newest execution: the event of the workflow task that has
+   * scheduled it, and the number of the attempt that was its last.
+   */
+  async execution(activityId: string): Promise<{ startedBy: number; attempt: number | undefined }> {
+    const { events } = await this.#client.workflow.getHandle(this.id).fetchHistory();
+    const scheduled = events?.findLast(
+      (event) => event.activityTaskScheduledEventAttributes?.activityId === activityId,
+    );
+    if (scheduled === undefined) throw new Error(`no activity ${activityId} in ${this.id}`);
+    const started = events?.find(({ activityTaskStartedEventAttributes: start }) =>
+      scheduled.eventId?.equals(start?.scheduledEventId ?? -1),
+    );
+    return {
+      startedBy: Number(
+        scheduled.activityTaskScheduledEventAttributes?.workflowTaskCompletedEventId,
+      ),
+      attempt: started?.activityTaskStartedEventAttributes?.attempt ?? undefined,
+    };
+  }
+
   /** Steps of the checkpoints that an attempt can be resumed from, the newest first. */
   async checkpointSteps({ fingerprint }: AttemptRecord): Promise<readonly number[]> {
     return (await listCheckpoints(this.store, fingerprint)).map(({ step }) => step);

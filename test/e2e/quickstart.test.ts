@@ -112,7 +112,7 @@ test('the second call: everything is in the cache, and the model is the one of b
   const program = npm(['start']);
   expect((await program.exited).code).toBe(0);
   expect(program.stdout).toContain(
-    'run quickstart (quickstart): completed, 10 of 11 steps from the cache\n',
+    'run quickstart (quickstart): completed, 10 of 11 steps from the cache, nothing was trained\n',
   );
   expect(program.stdout).toContain(
     'model     quickstart v1, the same model was registered before, as v1\n',

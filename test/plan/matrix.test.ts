@@ -264,6 +264,19 @@ test('entries stand behind their step, and are counted in its place', () => {
   );
 });
 
+test('a run whose trainings were all in the cache says that it has trained nothing', () => {
+  const text = (third: StepState): string =>
+    statusText({
+      ...running({ status: 'cached' }, { status: 'cached' }, third),
+      status: 'completed',
+      trainings: ['tune'],
+    });
+  expect(text({ status: 'cached', attempt: 0 })).toBe(
+    'completed, 3 of 4 steps from the cache, nothing was trained',
+  );
+  expect(text({ status: 'completed', attempt: 1 })).toBe('completed, 2 of 4 steps from the cache');
+});
+
 test('an entry that has to run again opens its step again', () => {
   const completed = { status: 'completed', outputs: {} } as const;
   const progress = begun(completed, completed, completed);

@@ -31,12 +31,14 @@ test('each model gets the next version, and the alias moves to it', async () => 
     version: 1,
     aliases: ['champion'],
     existing: false,
+    promoted: true,
   });
   const second = await registrationOf('b', { run: 'nightly-2' });
   expect(await register(store, second)).toEqual({
     version: 2,
     aliases: ['champion'],
     existing: false,
+    promoted: true,
   });
   expect(await listModels(store)).toEqual([
     {
@@ -83,7 +85,7 @@ test('each model gets the next version, and the alias moves to it', async () => 
 test('promote: never leaves the alias where it is', async () => {
   await register(store, await registrationOf('a'));
   const result = await register(store, await registrationOf('b', { promote: 'never' }));
-  expect(result).toEqual({ version: 2, aliases: [], existing: false });
+  expect(result).toEqual({ version: 2, aliases: [], existing: false, promoted: false });
   expect((await listModels(store))[0]?.aliases).toEqual({ champion: 1 });
 });
 
@@ -91,7 +93,7 @@ test('the same model is the same version; another run takes the alias back to it
   await register(store, await registrationOf('a'));
   await register(store, await registrationOf('b', { run: 'other' }));
   const again = await register(store, await registrationOf('a', { run: 'third' }));
-  expect(again).toEqual({ version: 1, aliases: ['champion'], existing: true });
+  expect(again).toEqual({ version: 1, aliases: ['champion'], existing: true, promoted: true });
   expect((await listModels(store))[0]?.versions).toHaveLength(2);
 });
 
@@ -100,7 +102,7 @@ test('another submission of the same run takes the alias back, too', async () =>
   await register(store, first);
   await register(store, await registrationOf('b'));
   const again = await register(store, { ...first, execution: 'nightly, tuesday' });
-  expect(again).toEqual({ version: 1, aliases: ['champion'], existing: true });
+  expect(again).toEqual({ version: 1, aliases: ['champion'], existing: true, promoted: true });
 });
 
 test('a model that is registered again has one more report; a late retry adds none', async () => {
@@ -122,11 +124,15 @@ test('a late retry of the same step does not take the alias back', async () => {
   const first = await registrationOf('a');
   await register(store, first);
   await register(store, await registrationOf('b', { run: 'other' }));
-  expect(await register(store, first)).toEqual({ version: 1, aliases: [], existing: true });
+  expect(await register(store, first)).toEqual({
+    ...{ version: 1, aliases: [], existing: true },
+    promoted: true,
+  });
   expect(await register(store, { ...first, alias: 'fallback' })).toEqual({
     version: 1,
     aliases: ['fallback'],
     existing: true,
+    promoted: true,
   });
   expect((await listModels(store))[0]?.aliases).toEqual({ champion: 2, fallback: 1 });
 });
