@@ -23,6 +23,7 @@ export interface FleetOptions {
 export async function serveFleet(options: FleetOptions, signal: AbortSignal): Promise<void> {
   const { conditions, log, health } = options;
   const queues = options.queues.map((queue) => new ServedQueue(queue, onChange));
+  const needed = new Set(options.queues.flatMap(({ needs }) => needs));
   const names = queues.map(({ queue }) => queue);
   const polled = options.meter.createGauge(
     'retune_queue_polled',
@@ -43,7 +44,7 @@ export async function serveFleet(options: FleetOptions, signal: AbortSignal): Pr
   const watches = conditions.map((condition) => {
     condition.onFound((problem) => {
       isWell.set(problem === undefined ? 1 : 0, { condition: condition.name });
-      if (problem !== undefined) tell({ kind: 'broken', problem });
+      if (problem !== undefined && needed.has(condition)) tell({ kind: 'broken', problem });
     });
     return condition.watch(signal);
   });

@@ -2,8 +2,10 @@ import { rename, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { CommandError } from '../../cli/command-error.ts';
 import { freePort, LOOPBACK } from '../../cli/port.ts';
 import type { WorkerHealth } from '../../cli/worker/health.ts';
+import { startWorker as startChildWorker } from '../../cli/worker-process.ts';
 import type { JsonObject } from '../../plan/json.ts';
 import { cleanUp, withCleanUp } from '../setup/cleanup.ts';
 import { retune, startProgram, startWorker, type TestProcess } from '../setup/processes.ts';
@@ -163,6 +165,20 @@ describe.concurrent('a worker', () => {
       );
       expect((await retune(site, ['run', pipelineFile('small'), '--id', 'cpu'])).code).toBe(0);
       expect(await worker.end('SIGTERM')).toEqual({ code: 0, signal: null });
+    }));
+
+  test('whose store is broken is no worker to the command that starts one', () =>
+    withCleanUp(async () => {
+      const site = await testSite();
+      const path = join(site.home, 'store');
+      await writeFile(path, 'a file');
+      const env = { ...process.env, ...site.env };
+      const start = startChildWorker({ logFile: join(site.home, 'worker.log'), env });
+      await expect(start).rejects.toThrow(
+        new CommandError(
+          `the worker takes no work: the store ${path} is not a folder: set RETUNE_STORE to a new or an existing folder`,
+        ),
+      );
     }));
 
   test('told to stop while its store is broken ends', () =>
