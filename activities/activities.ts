@@ -9,6 +9,7 @@ import type {
   RunStepInput,
   SourceActivities,
   StepActivities,
+  VisibleFacts,
 } from './contract.ts';
 import { prepareSteps } from './prepare-steps.ts';
 import { recordRun } from './record-run.ts';
@@ -26,6 +27,8 @@ export interface ActivityDependencies {
   /** Aborts when the worker was told to stop. */
   readonly shutdown: AbortSignal;
   readonly catalog: readonly AnyStep[];
+  /** What a run may tell Temporal's own tools, as the server stands now; without it nothing. */
+  readonly visible?: () => Promise<VisibleFacts>;
   /** Knows every secret that this process has read. */
   readonly redactor: Redactor;
 }

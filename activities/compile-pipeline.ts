@@ -15,7 +15,7 @@ import { controlFailure } from './failures.ts';
  * @throws ApplicationFailure InvalidInput, not retryable, with every diagnostic in its message
  */
 export async function compilePipeline(
-  { store, catalog }: ActivityDependencies,
+  { store, catalog, visible }: ActivityDependencies,
   source: PipelineSource,
   rawOptions: SubmittedOptions,
   run: RunIdentity,
@@ -36,7 +36,8 @@ export async function compilePipeline(
       state: emptyRunState(''),
     });
     if (!parsed.ok) throw new Failure('InvalidInput', parsed.message);
-    return compileSubmission(catalog, source, parsed.options);
+    const compiled = compileSubmission(catalog, source, parsed.options);
+    return { ...compiled, ...(visible && { visible: await visible() }) };
   } catch (error) {
     throw controlFailure(error);
   }

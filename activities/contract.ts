@@ -2,6 +2,7 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { Decision, Question } from '../plan/interventions.ts';
 import type { Plan, RetryPolicy, RunState, StepId, SubmissionOptions } from '../plan/plan.ts';
+import type { SearchAttribute } from '../plan/search-attributes.ts';
 import type { StepRequest } from '../plan/scheduling.ts';
 import type { SearchStrategy, Trial } from '../plan/search/strategy.ts';
 
@@ -16,9 +17,18 @@ export interface RunIdentity {
   readonly executionRunId: string;
 }
 
+/** What a run may tell Temporal's own tools. */
+export interface VisibleFacts {
+  /** Those that the server had when the run began: to set another would stop the run for ever. */
+  readonly searchAttributes: readonly SearchAttribute[];
+  readonly memo: boolean;
+}
+
 export interface CompileResult {
   readonly plan: Plan;
   readonly options: SubmissionOptions;
+  /** Absent from what workers before it answered. */
+  readonly visible?: VisibleFacts;
 }
 
 export interface PrepareRequest extends StepRequest {

@@ -1,6 +1,7 @@
 import { Client, Connection, isGrpcServiceError, type WorkflowService } from '@temporalio/client';
 import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
 import { CommandError } from './command-error.ts';
+import { dataConverterOf } from './payload-codec.ts';
 
 const DEFAULT_ADDRESS = 'localhost:7233';
 export const DEFAULT_NAMESPACE = 'default';
@@ -47,7 +48,11 @@ export async function connect(
   try {
     const connection = await Connection.connect({ ...connectionOptions, connectTimeout: '5s' });
     await requireNamespace(connection.workflowService, namespace, address);
-    const client = new Client({ connection, namespace });
+    const converter = dataConverterOf(process.env);
+    const client = new Client({
+      ...{ connection, namespace },
+      ...(converter && { dataConverter: converter.dataConverter }),
+    });
     return { client, namespace, address, close: () => connection.close() };
   } catch (error) {
     const isSecure = Boolean(connectionOptions.tls ?? connectionOptions.apiKey);

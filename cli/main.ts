@@ -3,6 +3,7 @@ import { Failure } from '../plan/failures.ts';
 import { FORMATS } from './formats.ts';
 import { addInterventions } from './intervention-commands.ts';
 import { printJson } from './output.ts';
+import { addServerCommands } from './server-commands.ts';
 import { collectStepFiles, STEPS_DESCRIPTION } from './step-files.ts';
 
 // Commands are loaded when they are called: `check` needs neither Temporal nor the store.
@@ -99,9 +100,28 @@ program
   .action(async (id, options) => end((await import('./commands/show.ts')).show(id, options)));
 program
   .command('list')
-  .description('list runs')
+  .description('list runs, the newest first')
+  .addOption(
+    new Option('--status <status>', 'only those').choices([
+      ...['running', 'paused', 'completed', 'failed', 'cancelled'],
+    ]),
+  )
+  .option('--pipeline <name>', 'only those of this pipeline')
+  .option(
+    '--since <time>',
+    'submitted since then: 2026-01-31, 2026-01-31T03:00:00Z, or 90m, 12h, 7d',
+  )
+  .option('--limit <n>', 'at most so many')
   .option('--json', 'as JSON')
   .action(async (options) => end((await import('./commands/list.ts')).list(options)));
+program
+  .command('logs')
+  .description('what happened to a run, attempt by attempt')
+  .argument('<id>')
+  .option('--step <id>', 'of this step alone')
+  .option('-f, --follow', 'go on until the run ends')
+  .option('--json', 'a JSON object a line')
+  .action(async (id, options) => end((await import('./commands/logs.ts')).logs(id, options)));
 program
   .command('resume')
   .description(
@@ -205,6 +225,7 @@ program
   .action(async (model, text, options) =>
     end((await import('./commands/predict.ts')).predict(model, text, options)),
   );
+addServerCommands(program, { end });
 program
   .command('dev')
   .description("Temporal server with its web UI and a worker, until Ctrl-C ('npm run dev')")

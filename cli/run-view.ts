@@ -1,5 +1,9 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import type { LoadedDataConverter } from '@temporalio/common';
+import {
+  decodeFromPayloadsAtIndex,
+  decodeOptionalFailureToOptionalError,
+} from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import { CONTROL_QUEUE, STATE_QUERY, stepOfActivity } from '../plan/names.ts';
 import type { RunState, RunStatus, StepId, StepState } from '../plan/plan.ts';
@@ -164,17 +168,19 @@ async function pendingSteps(
     served.set(queue, known);
     return known;
   };
+  const converter = connected.client.options.loadedDataConverter;
   for (const activity of raw.pendingActivities ?? []) {
     const step = stepOfActivity(activity.activityId ?? '');
     const state = states[step];
-    if (state !== undefined) await addPending(pending, step, state, activity, isServed);
+    if (state !== undefined)
+      await addPending(pending, step, state, activity, { converter, isServed });
   }
   const trials = await trialActivities(connected, workflowId, raw, Object.keys(states));
   for (const { step, activity } of trials) {
     const state = states[step];
     // One trial stands for all: the first that trains, else the first that waits.
     if (state === undefined || Object.hasOwn(pending.live, step)) continue;
-    await addPending(pending, step, state, activity, isServed);
+    await addPending(pending, step, state, activity, { converter, isServed });
     const details = pending.live[step];
     const trial = stepOfActivity(activity.activityId ?? '').slice(step.length + 2, -1);
     if (details !== undefined) pending.live[step] = { phase: trial, ...details };
@@ -193,13 +199,20 @@ async function addPending(
   step: StepId,
   state: StepState,
   activity: PendingActivity,
-  isServed: (queue: string) => Promise<boolean>,
+  {
+    converter,
+    isServed,
+  }: {
+    readonly converter: LoadedDataConverter;
+    readonly isServed: (queue: string) => Promise<boolean>;
+  },
 ): Promise<void> {
-  const details = heartbeatDetails(activity.heartbeatDetails?.payloads?.[0]);
+  const details = await heartbeatDetails(converter, activity);
   if (Object.keys(details).length > 0) pending.live[step] = details;
   const { attempt } = details;
   // Of a later attempt that runs there is better to tell.
-  const retried = activity.state === ACTIVITY_STATE.started ? undefined : retryNote(activity);
+  const isStarted = activity.state === ACTIVITY_STATE.started;
+  const retried = isStarted ? undefined : await retryNote(converter, activity);
   pending.steps[step] = {
     ...state,
     attempt: typeof attempt === 'number' ? attempt : Math.max(1, state.attempt),
@@ -214,10 +227,14 @@ async function addPending(
 }
 
 /** Why it waits to be tried again. */
-function retryNote({ lastFailure }: PendingActivity): string | undefined {
+async function retryNote(
+  converter: LoadedDataConverter,
+  { lastFailure }: PendingActivity,
+): Promise<string | undefined> {
   if (!lastFailure?.message) return undefined;
   const isWaiting = lastFailure.applicationFailureInfo?.type === 'ComputedElsewhere';
-  return `${isWaiting ? 'waiting' : 'trying again after'}: ${lastFailure.message}`;
+  const failure = await decodeOptionalFailureToOptionalError(converter, lastFailure);
+  return `${isWaiting ? 'waiting' : 'trying again after'}: ${failure?.message ?? ''}`;
 }
 
 /** Whether it has been ready for a worker, not in the pause before a retry, for long. */
@@ -233,11 +250,12 @@ function isLongAgo({ seconds }: NonNullable<PendingActivity['scheduledTime']>): 
   return Date.now() - Number(seconds ?? 0) * 1000 >= WAIT_BEFORE_NOTE_MS;
 }
 
-function heartbeatDetails(
-  payload: Parameters<typeof defaultPayloadConverter.fromPayload>[0] | undefined,
-): JsonObject {
-  if (payload === undefined) return {};
-  const details = defaultPayloadConverter.fromPayload<JsonValue>(payload);
+async function heartbeatDetails(
+  converter: LoadedDataConverter,
+  { heartbeatDetails: found }: PendingActivity,
+): Promise<JsonObject> {
+  if (!found?.payloads?.length) return {};
+  const details = await decodeFromPayloadsAtIndex<JsonValue>(converter, 0, found.payloads);
   return typeof details === 'object' && details !== null && !Array.isArray(details)
     ? (details as JsonObject)
     : {};

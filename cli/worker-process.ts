@@ -17,6 +17,12 @@ export interface WorkerProcessOptions {
   readonly env: NodeJS.ProcessEnv;
 }
 
+/** What worker.ts says to the process that started it, of which the first word counts. */
+export type WorkerMessage =
+  | { readonly kind: 'ready'; readonly queues: readonly string[] }
+  /** It tries again by itself. */
+  | { readonly kind: 'broken'; readonly problem: string };
+
 export interface WorkerProcess {
   readonly pid: number;
   readonly exited: Promise<void>;
@@ -44,11 +50,15 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Worker
   const exited = new Promise<void>((settle) => {
     child.once('exit', () => settle());
   });
-  const ready = new Promise<true>((settle) => {
-    child.once('message', () => settle(true));
+  const word = new Promise<WorkerMessage>((settle) => {
+    child.once('message', (message) => settle(message as WorkerMessage));
   });
-  const serves = await Promise.race([ready, exited]);
-  if (serves !== true) {
+  const first = await Promise.race([word, exited]);
+  if (first?.kind === 'broken') {
+    child.kill('SIGTERM');
+    throw new CommandError(`the worker takes no work: ${first.problem}`);
+  }
+  if (first === undefined) {
     const tail = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES);
     throw new CommandError(`the worker ended before it served; ${logFile}:\n${tail.join('\n')}`);
   }

@@ -9,32 +9,28 @@ import { REGISTRATION_MS, registerWorker, unregisterWorker } from '../store/work
 import { runtimeLibraryPath } from '../training/runtime/library.ts';
 
 /**
- * Says in the store which devices this worker computes on, for as long as it lives: what
+ * Says in the store which devices this worker computes on for a label, until it is taken back: what
  * `device: auto` becomes follows from it.
  * @returns what takes the registration back
  */
 export async function registerDevices(
   store: Store,
-  labels: readonly string[],
+  label: string,
   log: Logger,
 ): Promise<() => Promise<void>> {
-  if (labels.length === 0) return async () => undefined;
   const devices = await workerDevices(hasCudaLibrary);
   const id = `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
-  const register = async (): Promise<void> => {
-    for (const label of labels) {
-      await registerWorker(store, label, id, { devices, seenAt: Date.now() });
-    }
-  };
+  const register = (): Promise<void> =>
+    registerWorker(store, label, id, { devices, seenAt: Date.now() });
   await register();
-  log.info({ devices }, 'what this worker computes on');
+  log.info({ label, devices }, 'what this worker computes on');
   const timer = setInterval(() => {
     register().catch((error: unknown) => log.warn({ error }, 'the worker could not be registered'));
   }, REGISTRATION_MS);
   timer.unref();
   return async () => {
     clearInterval(timer);
-    for (const label of labels) await unregisterWorker(store, label, id).catch(() => undefined);
+    await unregisterWorker(store, label, id).catch(() => undefined);
   };
 }
 

@@ -23,7 +23,18 @@ export function storeUrlFromEnvironment(environment: NodeJS.ProcessEnv): string 
  * @throws InvalidInput for any other URL, or a folder that cannot be written
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
-  if (url.startsWith('file:')) return openFsStore(pathOfFileUrl(url), options);
+  return openLater(url)(options);
+}
+
+/**
+ * What opens the store of a URL, as often as it takes.
+ * @throws InvalidInput for a URL that is none of a store, which no waiting mends
+ */
+export function openLater(url: string): (options?: OpenOptions) => Promise<Store> {
+  if (url.startsWith('file:')) {
+    const path = pathOfFileUrl(url);
+    return (options = {}) => openFsStore(path, options);
+  }
   if (url.startsWith('s3:')) {
     throw new Failure(
       'InvalidInput',

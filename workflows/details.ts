@@ -1,3 +1,4 @@
+import type { JsonObject } from '../plan/json.ts';
 import type { RunState, StepState } from '../plan/plan.ts';
 import { orderedSteps, statusText } from '../plan/run-state.ts';
 
@@ -27,11 +28,23 @@ function duration(step: StepState): string {
 
 function remark(step: StepState): string {
   const asked = step.question === undefined ? undefined : `asks: ${step.question}`;
-  const text = step.error
-    ? `${step.error.type}: ${step.error.message}`
-    : (asked ?? step.note ?? '');
+  const text = step.error ? `${step.error.type}: ${step.error.message}` : (asked ?? results(step));
   const line = text.replaceAll('\n', ' ').replaceAll('|', '\\|');
   return line.length > 160 ? `${line.slice(0, 159)}…` : line;
+}
+
+/** What came of a step: what it says of it, its numbers. */
+function results({ note, outputs = {} }: StepState): string {
+  const { metrics, ...others } = outputs;
+  const isMap = typeof metrics === 'object' && metrics !== null && !Array.isArray(metrics);
+  const numbers = Object.entries({ ...others, ...(isMap && (metrics as JsonObject)) }).flatMap(
+    ([name, value]) => (typeof value === 'number' ? [`${name} ${shortNumber(value)}`] : []),
+  );
+  return [...(note === undefined ? [] : [note]), ...numbers].join(', ');
+}
+
+function shortNumber(value: number): string {
+  return Number.isInteger(value) ? `${value}` : value.toPrecision(4);
 }
 
 function counts(steps: readonly StepState[]): string {

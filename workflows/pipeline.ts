@@ -5,7 +5,6 @@ import {
   condition,
   isCancellation,
   log,
-  setCurrentDetails,
   setHandler,
   TemporalFailure,
   workflowInfo,
@@ -25,11 +24,11 @@ import { hasEnded, orderedSteps } from '../plan/run-state.ts';
 import { expressionContexts, type RunFacts } from '../plan/scheduling.ts';
 import { control } from './activity-proxies.ts';
 import { Alarm } from './alarm.ts';
-import { renderDetails } from './details.ts';
 import { stepFailure } from './failures.ts';
 import { Interventions, type ParamsChange } from './interventions.ts';
 import { stateQuery } from './messages.ts';
 import { StepExecutor } from './step-executor.ts';
+import { Visibility } from './visibility.ts';
 
 export interface PipelineResult {
   readonly name: string;
@@ -51,6 +50,7 @@ export async function pipeline(
   const info = workflowInfo();
   const run: RunIdentity = { workflowId: info.workflowId, executionRunId: info.runId };
   const progress = new RunProgress();
+  const visibility = new Visibility();
   setHandler(stateQuery, () => progress.state, {
     description: 'status, outputs and error of the run and of each step',
   });
@@ -63,10 +63,12 @@ export async function pipeline(
 
   try {
     // A run that is cancelled before it began has a record, too.
-    const { plan, options: accepted } = await CancellationScope.nonCancellable(() =>
+    const compiled = await CancellationScope.nonCancellable(() =>
       control.compilePipeline(source, options, run),
     );
+    const { plan, options: accepted, visible } = compiled;
     progress.apply({ kind: 'planned', plan });
+    visibility.planned(plan, visible);
     submission = { plan, options: accepted };
     executor = new StepExecutor({
       plan,
@@ -98,7 +100,7 @@ export async function pipeline(
       if (interventions.mayStart) steps.startReady();
       else steps.endMatrices();
       showPause(!steps.isAnyRunning && !steps.isIdle());
-      setCurrentDetails(renderDetails(progress.state));
+      visibility.show(progress.state);
       if (isOver()) break;
       alarm.set(progress.nextPauseEnd());
       await condition(() => changes() !== seen || isOver());
@@ -132,6 +134,7 @@ export async function pipeline(
       { params, before },
     );
     submission = { plan, options };
+    visibility.replanned(plan);
     const note = `param changed: ${changed.join(', ')}`;
     return { steps: executor.replan(plan, { readers, note }), params: plan.params };
   }
@@ -143,7 +146,7 @@ export async function pipeline(
     const contexts = expressionContexts(plan, progress.state, runFacts(plan), ids);
     const outputs = evaluateOutputs(plan, contexts);
     progress.apply({ kind: 'ended', status: 'completed', outputs });
-    setCurrentDetails(renderDetails(progress.state));
+    visibility.show(progress.state);
     await control.recordRun({ run, state: progress.snapshot(), endedAt: Date.now() });
     return { name: progress.state.name, status: 'completed', outputs };
   }
@@ -167,7 +170,7 @@ export async function pipeline(
     } else {
       progress.apply({ kind: 'ended', status: 'failed', error: stepFailure(error).error });
     }
-    setCurrentDetails(renderDetails(progress.state));
+    visibility.show(progress.state);
     await control.recordFailure({ run, state: progress.snapshot(), endedAt: Date.now() });
   }
 }

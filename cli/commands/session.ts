@@ -1,6 +1,7 @@
 import { openStore, storeUrlFromEnvironment } from '../../store/open.ts';
 import type { Store } from '../../store/store.ts';
 import { connect, type Connected } from '../connection.ts';
+import { encryptedError } from '../payload-codec.ts';
 
 export function openUserStore(): Promise<Store> {
   return openStore(storeUrlFromEnvironment(process.env));
@@ -19,6 +20,8 @@ export async function withConnection<T>(use: (connected: Connected) => Promise<T
   const connected = await connect();
   try {
     return await use(connected);
+  } catch (error) {
+    throw encryptedError(error) ?? error;
   } finally {
     await connected.close();
   }

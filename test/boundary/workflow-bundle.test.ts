@@ -20,6 +20,7 @@ const OWN_MODULES = [
   'plan/run-progress.ts',
   'plan/run-state.ts',
   'plan/scheduling.ts',
+  'plan/search-attributes.ts',
   'plan/search/halving.ts',
   'plan/search/metric.ts',
   'plan/search/parzen.ts',
@@ -46,6 +47,7 @@ const OWN_MODULES = [
   'workflows/step-scopes.ts',
   'workflows/trial-runner.ts',
   'workflows/trial.ts',
+  'workflows/visibility.ts',
 ];
 const PACKAGES = [
   '@actions/expressions',

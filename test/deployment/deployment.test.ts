@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { parseWorkerOptions } from '../../cli/worker-options.ts';
+import { parseAddress, parseWorkerOptions } from '../../cli/worker-options.ts';
 import { PROJECT_ROOT } from '../../setup/dependencies.mjs';
 import { importsOf, sourceFiles } from '../boundary/source-imports.ts';
 
@@ -14,7 +14,7 @@ interface Service {
   readonly environment?: Readonly<Record<string, unknown>>;
   readonly volumes?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
-  readonly healthcheck?: unknown;
+  readonly healthcheck?: { readonly test: readonly string[] };
   readonly stop_grace_period?: string;
 }
 interface Compose {
@@ -45,6 +45,13 @@ describe('docker-compose.yml', () => {
       { roles: ['control', 'work'], labels: ['cpu'] },
       { roles: ['train'], labels: ['cpu'] },
     ]);
+  });
+
+  test('asks a worker for its health where it serves it', () => {
+    for (const [name, { environment = {}, healthcheck }] of workers) {
+      const { port } = parseAddress(String(environment['RETUNE_HEALTH']));
+      expect(healthcheck?.test.at(-1), name).toContain(`http://127.0.0.1:${port}/readyz`);
+    }
   });
 
   test('leaves a worker more time to stop than its own grace time', () => {

@@ -6,6 +6,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setup } from '../../cli/commands/setup.ts';
 import { connect } from '../../cli/connection.ts';
 import { startTemporalServer } from '../../cli/temporal-server.ts';
 import { startWorker } from '../../cli/worker-process.ts';
@@ -25,6 +26,7 @@ const home = await mkdtemp(join(tmpdir(), 'retune-histories-'));
 const cliPath = await ensureTemporalCli();
 const server = await startTemporalServer({ cliPath, logFile: join(home, 'temporal.log') });
 process.env['TEMPORAL_ADDRESS'] = server.address;
+await setup({ json: true });
 const worker = await startWorker({
   logFile: join(home, 'worker.log'),
   env: { ...process.env, RETUNE_HOME: home },
@@ -46,6 +48,7 @@ await record('cancelled', { params: { max_steps: 100_000 } }, async (id) => {
 await record('verified', large);
 await record('verified', large);
 await record('matrix', {}, undefined, matrix);
+await record('visible', { params: { max_steps: 3 } });
 await record('matrix-failed', { params: { splits: ['train', 'none', 'test'] } }, undefined, matrix);
 // With its children: the search, and one of its trials.
 await record('search', {}, undefined, search);

@@ -1,7 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
-import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  type ReplayWorkerOptions,
+  Runtime,
+  Worker,
+} from '@temporalio/worker';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { beforeAll, expect, test } from 'vitest';
 
@@ -19,11 +26,16 @@ interface HistoryJson {
 }
 
 let workflowBundle: { code: string };
+let tracedBundle: { code: string };
 beforeAll(async () => {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
-  workflowBundle = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('ERROR'),
+  const logger = new DefaultLogger('ERROR');
+  Runtime.install({ logger });
+  const workflowsPath = fileURLToPath(new URL('../../workflows/index.ts', import.meta.url));
+  workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
+  const interceptors = '@temporalio/interceptors-opentelemetry/lib/workflow-interceptors';
+  tracedBundle = await bundleWorkflowCode({
+    ...{ workflowsPath, logger },
+    workflowInterceptorModules: [createRequire(import.meta.url).resolve(interceptors)],
   });
 });
 
@@ -31,13 +43,16 @@ function read(file: string): HistoryJson {
   return JSON.parse(readFileSync(`${FOLDER}/${file}`, 'utf8')) as HistoryJson;
 }
 
-function replay(history: HistoryJson): Promise<void> {
+function replay(
+  history: HistoryJson,
+  options: ReplayWorkerOptions = { workflowBundle },
+): Promise<void> {
   // A workflow names its children by its own id.
   const id = history.events[0]?.workflowExecutionStartedEventAttributes?.workflowId;
-  return Worker.runReplayHistory({ workflowBundle }, historyFromJSON(history), id);
+  return Worker.runReplayHistory(options, historyFromJSON(history), id);
 }
 
-test('there are histories of a run that completed, failed, was cancelled, had a matrix or a search, and hit the cache', () => {
+test('there are histories of a run that completed, failed, was cancelled, had a matrix or a search, hit the cache, and set search attributes', () => {
   expect(files).toEqual([
     'cached.json',
     'cancelled.json',
@@ -49,11 +64,18 @@ test('there are histories of a run that completed, failed, was cancelled, had a 
     'search.json',
     'trial.json',
     'verified.json',
+    'visible.json',
   ]);
 });
 
 test.each(files)('%s replays', async (file) => {
   await expect(replay(read(file))).resolves.toBeUndefined();
+});
+
+test.each(files)('%s replays where traces are sent', async (file) => {
+  const sinks = { exporter: { export: { fn: () => undefined, callDuringReplay: false } } };
+  const options = { workflowBundle: tracedBundle, sinks };
+  await expect(replay(read(file), options)).resolves.toBeUndefined();
 });
 
 test('a history of another workflow does not replay', async () => {
