@@ -1,6 +1,8 @@
 import { Leases } from '../store/leases.ts';
 import type { Store } from '../store/store.ts';
 import type { AnyStep } from './catalog.ts';
+import { changeParams } from './change-params.ts';
+import { checkOutputs } from './check-outputs.ts';
 import { compilePipeline } from './compile-pipeline.ts';
 import type {
   ControlActivities,
@@ -55,6 +57,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   return {
     control: {
       compilePipeline: bind(compilePipeline),
+      changeParams: bind(changeParams),
+      checkOutputs: bind(checkOutputs),
       prepareSteps: bind(prepareSteps),
       verifyHit: bind(verifyHit),
       recordRun: bind(recordRun),

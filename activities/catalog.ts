@@ -1,11 +1,13 @@
 import type { StepDeclaration } from '../language/step-declaration.ts';
+import type { Question } from '../plan/interventions.ts';
+import { approve } from './approve.ts';
 import { downloadDataset } from './download-dataset.ts';
 import { downloadModel } from './download-model.ts';
 import { evaluate } from './evaluate.ts';
 import { notify } from './notify.ts';
 import { register } from './register.ts';
 import { select } from './select.ts';
-import type { StepContext } from './step-context.ts';
+import type { AskContext, StepContext } from './step-context.ts';
 import { subset } from './subset.ts';
 import { tokenize } from './tokenize.ts';
 import { train } from './train.ts';
@@ -13,6 +15,7 @@ import { train } from './train.ts';
 /** A declaration whose inputs and outputs are known at run time only. */
 export type AnyStep = StepDeclaration & {
   resolve?(context: StepContext, inputs: unknown): Promise<unknown>;
+  asks?(context: AskContext, inputs: unknown): Promise<Question | undefined>;
   run(context: StepContext, inputs: unknown): Promise<Record<string, unknown>>;
 };
 
@@ -26,5 +29,6 @@ export const catalog: readonly AnyStep[] = [
   evaluate,
   select,
   register,
+  approve,
   notify,
 ] as readonly unknown[] as readonly AnyStep[];

@@ -2,6 +2,7 @@ import { compile, formatDiagnostics } from '../language/compile.ts';
 import { fromProblem, parseOptions, sourceProblem } from '../language/options.ts';
 import { Failure } from '../plan/failures.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { SubmissionOptions } from '../plan/plan.ts';
 import { emptyRunState } from '../plan/run-state.ts';
 import { getRun, putRun } from '../store/runs.ts';
 import type { ActivityDependencies } from './activities.ts';
@@ -35,21 +36,29 @@ export async function compilePipeline(
       state: emptyRunState(''),
     });
     if (!parsed.ok) throw new Failure('InvalidInput', parsed.message);
-    const { options } = parsed;
-    const { params, source_name: sourceName } = options;
-    const result = compile({
-      source,
-      catalog,
-      ...(params !== undefined && { params }),
-      ...(sourceName !== undefined && { sourceName }),
-    });
-    if (!result.ok) throw new Failure('InvalidInput', formatDiagnostics(result.diagnostics));
-    const problem = fromProblem(options, result.plan) ?? sourceProblem(options, result.plan);
-    if (problem !== undefined) throw new Failure('InvalidInput', problem);
-    return { plan: result.plan, options };
+    return compileSubmission(catalog, source, parsed.options);
   } catch (error) {
     throw controlFailure(error);
   }
+}
+
+/** @throws Failure InvalidInput with everything that is wrong with the pipeline, or with the options */
+export function compileSubmission(
+  catalog: ActivityDependencies['catalog'],
+  source: PipelineSource,
+  options: SubmissionOptions,
+): CompileResult {
+  const { params, source_name: sourceName } = options;
+  const result = compile({
+    source,
+    catalog,
+    ...(params !== undefined && { params }),
+    ...(sourceName !== undefined && { sourceName }),
+  });
+  if (!result.ok) throw new Failure('InvalidInput', formatDiagnostics(result.diagnostics));
+  const problem = fromProblem(options, result.plan) ?? sourceProblem(options, result.plan);
+  if (problem !== undefined) throw new Failure('InvalidInput', problem);
+  return { plan: result.plan, options };
 }
 
 /** Options that cannot be read, for a resumption to be refused as the submission was. */

@@ -1,5 +1,6 @@
 /** What workflows and activities say to each other. Types only, no Node. */
 import type { JsonObject, JsonValue } from '../plan/json.ts';
+import type { Decision, Question } from '../plan/interventions.ts';
 import type { Plan, RetryPolicy, RunState, StepId, SubmissionOptions } from '../plan/plan.ts';
 import type { StepRequest } from '../plan/scheduling.ts';
 
@@ -46,7 +47,8 @@ export type CacheAnswer =
       /** There is a result, and so long ago was it made: longer than the step's `max_age`. */
       readonly ageMs?: number;
     };
-export type PreparedStep =
+/** What the cache says of a step about to start. */
+export type CacheState =
   | CacheAnswer
   /** There is a result, too large to be verified in passing: `verifyHit` does. */
   | { readonly kind: 'unverified'; readonly stepId: StepId; readonly fingerprint: string }
@@ -54,6 +56,15 @@ export type PreparedStep =
       readonly kind: 'invalid';
       readonly stepId: StepId;
       readonly error: { readonly type: string; readonly message: string };
+    };
+export type PreparedStep =
+  | CacheState
+  /** Nothing runs before somebody has decided. */
+  | {
+      readonly kind: 'question';
+      readonly stepId: StepId;
+      readonly fingerprint: string;
+      readonly question: Question;
     };
 export interface PrepareResult {
   readonly steps: readonly PreparedStep[];
@@ -67,6 +78,8 @@ export interface VerifyHitInput {
 export interface ResolveSourceInput extends Omit<StepRequest, 'label' | 'force' | 'cache'> {
   readonly run: RunIdentity;
   readonly retry: RetryPolicy;
+  /** @see RunStepInput.countedAfter */
+  readonly countedAfter?: number;
 }
 export interface ResolveSourceResult {
   readonly upstream: JsonValue;
@@ -86,6 +99,10 @@ export interface RunStepInput extends PrepareRequest {
   readonly retry: RetryPolicy;
   /** Limit of one attempt. */
   readonly timeoutMs?: number;
+  /** `max_attempts` counts attempts after this one: somebody asked for another try. */
+  readonly countedAfter?: number;
+  /** The answer to what the step asked. */
+  readonly decision?: Decision;
 }
 export interface RunStepResult {
   readonly outputs: JsonObject;
@@ -103,6 +120,29 @@ export interface RecordRunInput {
   readonly endedAt?: number;
 }
 
+/** Other params for a run that is paused. */
+export interface ChangeParamsInput {
+  readonly params: JsonObject;
+  /** The values that the run has now. */
+  readonly before: JsonObject;
+}
+export interface ChangeParamsResult extends CompileResult {
+  /** Params whose values are others. */
+  readonly changed: readonly string[];
+  /** Steps that read one of them. */
+  readonly readers: readonly StepId[];
+}
+
+/** Outputs that a person gives for a step that is skipped. */
+export interface CheckOutputsInput {
+  readonly stepId: StepId;
+  readonly kind: string;
+  readonly version: number;
+  readonly revision: number;
+  readonly source?: string;
+  readonly outputs: JsonObject;
+}
+
 export interface ControlActivities {
   /** Three arguments, not one object: only an argument of its own may be bytes. */
   compilePipeline(
@@ -110,6 +150,14 @@ export interface ControlActivities {
     options: SubmittedOptions,
     run: RunIdentity,
   ): Promise<CompileResult>;
+  /** As `compilePipeline`, of a run that goes on. */
+  changeParams(
+    source: PipelineSource,
+    options: SubmittedOptions,
+    run: RunIdentity,
+    change: ChangeParamsInput,
+  ): Promise<ChangeParamsResult>;
+  checkOutputs(input: CheckOutputsInput): Promise<void>;
   prepareSteps(input: PrepareInput): Promise<PrepareResult>;
   verifyHit(input: VerifyHitInput): Promise<CacheAnswer>;
   recordRun(input: RecordRunInput): Promise<void>;

@@ -1,10 +1,17 @@
 import type { JsonObject } from '../plan/json.ts';
 import type { StepId } from '../plan/plan.ts';
 import type { ActivityDependencies } from './activities.ts';
-import type { PrepareInput, PrepareResult } from './contract.ts';
+import type {
+  PreparedStep,
+  PrepareInput,
+  PrepareRequest,
+  PrepareResult,
+  RunIdentity,
+} from './contract.ts';
+import { declarationOf } from './declaration.ts';
 import { controlFailure } from './failures.ts';
 import { recordRun } from './record-run.ts';
-import { prepareStep } from './step-preparation.ts';
+import { type Preparation, prepareStep } from './step-preparation.ts';
 import { warnOfDamage } from './verify-hit.ts';
 
 /** So many bytes of results are verified in passing; `verifyHit` does the others. */
@@ -27,8 +34,28 @@ export async function prepareSteps(
       if (found !== undefined) parts[answer.stepId] = { ...found };
     }
     await recordRun(dependencies, { run, state }, parts);
-    return { steps: prepared.map(({ answer }) => answer) };
+    const questions = input.steps.map((step, index) =>
+      withQuestion(dependencies, run, step, prepared[index]),
+    );
+    return { steps: await Promise.all(questions) };
   } catch (error) {
     throw controlFailure(error);
   }
+}
+
+/** Where the step is not in the cache and its kind has to ask a person first: with the question. */
+async function withQuestion(
+  { store, catalog }: ActivityDependencies,
+  run: RunIdentity,
+  request: PrepareRequest,
+  prepared: Preparation | undefined,
+): Promise<PreparedStep> {
+  if (prepared === undefined) throw new Error('internal: a step was not prepared');
+  const { answer, parts } = prepared;
+  if (answer.kind !== 'miss' || parts === undefined) return answer;
+  const { stepId, fingerprint } = answer;
+  const { force } = request;
+  const context = { store, run: { ...run, stepId }, fingerprint, force };
+  const question = await declarationOf(catalog, request).asks?.(context, parts.inputs);
+  return question === undefined ? answer : { kind: 'question', stepId, fingerprint, question };
 }

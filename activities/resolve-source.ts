@@ -55,7 +55,7 @@ async function endFailedLookUp(
     const entry = await AttemptEntry.open(store, { ...input, stepId, startedAt });
     await entry.end({ endedAt: Date.now(), ...outcomeOf(end) });
     const { attempt, ...step } = entry.key;
-    const reported = await countReportedFailures(store, step);
+    const reported = await countReportedFailures(store, step, input.countedAfter);
     return toApplicationFailure(end, { retry, reported, attempt });
   } catch {
     return uncounted(end, retry);

@@ -121,6 +121,7 @@ async function attempt(
     run: { ...input.run, stepId: input.stepId },
     fingerprint: input.fingerprint,
     upstream: input.upstream ?? null,
+    ...(input.decision !== undefined && { decision: input.decision }),
     temporaryDirectory,
     progress(next) {
       details = { attempt: number, ...redactor.value(next) };
@@ -239,7 +240,7 @@ async function endFailedAttempt(
     if (published !== undefined) await pruneCheckpoints(store, input.fingerprint);
     if (end instanceof CancelledFailure) return end;
     const { attempt, ...step } = entry.key;
-    const reported = await countReportedFailures(store, step);
+    const reported = await countReportedFailures(store, step, input.countedAfter);
     const artifact = await unreadableInput(store, end, input.inputs);
     return toApplicationFailure(end, {
       ...{ retry: input.retry, reported, attempt },

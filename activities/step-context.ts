@@ -1,3 +1,4 @@
+import type { Decision } from '../plan/interventions.ts';
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { RunIdentity } from './contract.ts';
 import type { AttemptProgress } from '../store/ledger.ts';
@@ -19,6 +20,8 @@ export interface StepContext {
   readonly fingerprint: string;
   /** What `resolve` answered for this run (effect source). */
   readonly upstream: JsonValue;
+  /** The answer to what the step asked. */
+  readonly decision?: Decision;
   /** A folder of this attempt alone, removed when it ends. */
   readonly temporaryDirectory: string;
   /** Live details, shown while the step runs: step, loss, learning rate, tokens/s, ETA. */
@@ -27,4 +30,13 @@ export interface StepContext {
   record(progress: TrainingRecord): void;
   /** A sentence shown beside the step's result, after those before. */
   note(text: string): void;
+}
+
+/** What a kind knows when it decides whether a person is to be asked. */
+export interface AskContext {
+  readonly store: Store;
+  readonly run: RunIdentity & { readonly stepId: string };
+  readonly fingerprint: string;
+  /** The step is to run again whatever was there before. */
+  readonly force: boolean;
 }

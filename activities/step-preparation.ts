@@ -4,7 +4,7 @@ import type { Store } from '../store/store.ts';
 import { isUncached, tooOld, withoutIgnored } from './cache-policy.ts';
 import { sizeOfResult, verifiedAnswer } from './cached-result.ts';
 import type { AnyStep } from './catalog.ts';
-import type { PreparedStep, PrepareRequest } from './contract.ts';
+import type { CacheState, PrepareRequest } from './contract.ts';
 import { declarationOf, parseStandIns } from './declaration.ts';
 import { fingerprint, type FingerprintParts } from './fingerprint.ts';
 import { resolveDevice } from './step-device.ts';
@@ -13,7 +13,7 @@ import { resolveDevice } from './step-device.ts';
 const LARGE_BYTES = 4 * 2 ** 20;
 
 export interface Preparation {
-  readonly answer: PreparedStep;
+  readonly answer: CacheState;
   /** What the fingerprint is of; not there when the inputs are invalid. */
   readonly parts?: FingerprintParts;
 }
@@ -56,7 +56,7 @@ async function cacheAnswer(
   request: PrepareRequest,
   digest: string,
   budget: { bytes: number },
-): Promise<PreparedStep> {
+): Promise<CacheState> {
   const { stepId } = request;
   const found = await lookUp(store, digest);
   if (found.hit) {

@@ -1,6 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { Failure } from '../plan/failures.ts';
 import { FORMATS } from './formats.ts';
+import { addInterventions } from './intervention-commands.ts';
 import { printJson } from './output.ts';
 import { collectStepFiles, STEPS_DESCRIPTION } from './step-files.ts';
 
@@ -103,7 +104,9 @@ program
   .action(async (options) => end((await import('./commands/list.ts')).list(options)));
 program
   .command('resume')
-  .description("submit an ended run's own input again; finished steps are not done twice")
+  .description(
+    "let a run go on: end its pause, or submit an ended run's own input again; finished steps are not done twice",
+  )
   .argument('<id>')
   .option('--detach', 'submit and return')
   .option('--json', 'the final run state as JSON')
@@ -114,6 +117,7 @@ program
   .argument('<id>')
   .option('--json', 'the final run state as JSON')
   .action(async (id, options) => end((await import('./commands/cancel.ts')).cancel(id, options)));
+addInterventions(program, { end, collect });
 const schedule = program.command('schedule').description('recurring runs of a pipeline');
 schedule
   .command('apply')

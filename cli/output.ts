@@ -92,6 +92,7 @@ function duration(step: StepState, now: number): string {
 
 /** What is worth saying of a step in one line: why it failed, its progress, or what came of it. */
 export function stepRemark(step: StepState, live?: JsonObject): string {
+  if (step.question !== undefined) return `asks: ${firstLine(step.question)}`;
   if (step.error) return firstLine(step.error.message);
   if (step.note) return step.note;
   const progress = step.status === 'running' && live ? renderProgress(live) : '';

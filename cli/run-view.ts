@@ -54,7 +54,8 @@ export async function viewRun(connected: Connected, store: Store, id: string): P
  * What `--json` prints of a run: { name, status, steps: { ID: { status, attempt, fingerprint,
  * outputs, error } }, outputs }. Beside these a step has a `note` where there is something to say,
  * one with a matrix the ids of its `entries` and each of those its `matrix`, a running one `live` details (step, loss, learning_rate, tokens_per_second, eta_seconds), and a
- * run an `error` where it failed.
+ * run an `error` where it failed. A step that waits for a decision has its `question`, and a run that is
+ * paused a `note`.
  */
 export function runDocument({ state, live }: RunView): JsonObject {
   const steps = orderedSteps(state).map(([id, step]): [StepId, JsonObject] => {
@@ -67,6 +68,7 @@ export function runDocument({ state, live }: RunView): JsonObject {
       note,
       entries,
       matrix,
+      question,
     } = step;
     const details = status === 'running' ? live[id] : undefined;
     return [
@@ -75,16 +77,18 @@ export function runDocument({ state, live }: RunView): JsonObject {
         ...{ status, attempt, fingerprint, outputs },
         error: error ? { ...error } : null,
         ...(note !== undefined && { note }),
+        ...(question !== undefined && { question }),
         ...(entries && { entries }),
         ...(matrix && { matrix }),
         ...(details && { live: details }),
       },
     ];
   });
-  const { name, status, outputs, error } = state;
+  const { name, status, outputs, error, note } = state;
   return {
     ...{ name, status, steps: Object.fromEntries(steps), outputs },
     ...(error && { error: { ...error } }),
+    ...(note !== undefined && { note }),
   };
 }
 

@@ -13,7 +13,6 @@ import {
   RETRY,
   SCHEDULE,
   STEP,
-  STEP_KEYS_NOT_BUILT,
   STRATEGY,
   STRATEGY_KEYS_NOT_BUILT,
 } from '../language/grammar.ts';
@@ -37,7 +36,7 @@ export function renderParam(): string {
 
 export function renderStep(): string {
   const ofStrategy = STRATEGY_KEYS_NOT_BUILT.map((key) => `strategy.${key}`);
-  const notBuilt = [...STEP_KEYS_NOT_BUILT, ...ofStrategy].map(code).join(', ');
+  const notBuilt = ofStrategy.map(code).join(', ');
   return [
     keysTable(STEP),
     'Keys of `strategy`, [see below](#matrix):',

@@ -4,13 +4,7 @@ import type { StepSignature } from './step-declaration.ts';
 export type Catalog = readonly StepSignature[];
 
 /** Kinds of the contract that no build has yet. */
-const KINDS_NOT_BUILT: ReadonlySet<string> = new Set([
-  'validate',
-  'split',
-  'export',
-  'predict',
-  'approve',
-]);
+const KINDS_NOT_BUILT: ReadonlySet<string> = new Set(['validate', 'split', 'export', 'predict']);
 
 /** Whether a kind of the contract that is not built yet has the name. */
 export function isReserved(kind: string): boolean {

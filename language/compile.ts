@@ -255,6 +255,7 @@ function planOf(pipeline: Pipeline, graph: Graph): Plan {
 
 function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
   const { id, with: inputs, condition, strategy, retry, timeoutMs, cache, description } = step;
+  const { onFailure, pauseTimeoutMs } = step;
   const { kind, version, revision, source, effect, role } = signatureOf(step);
   const runsOn = step.runsOn ?? (role === 'train' ? defaults.runsOn : undefined);
   return {
@@ -272,6 +273,7 @@ function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
     runsOn: runsOn === undefined ? DEFAULT_RUNS_ON : toJson(runsOn.value),
     retry,
     ...(timeoutMs !== undefined && { timeoutMs }),
+    ...(onFailure === 'pause' && { pauseTimeoutMs }),
     ...(cache !== undefined && { cache }),
     ...(description !== undefined && { description }),
   };

@@ -6,6 +6,8 @@ export const DEFAULT_RETRY: RetryPolicy = {
   backoffMs: 2000,
   maxBackoffMs: 300_000,
 };
+export const DEFAULT_ON_FAILURE = 'fail';
+export const DEFAULT_PAUSE_TIMEOUT_MS = 86_400_000;
 export const DEFAULT_MAX_PARALLEL = 16;
 export const DEFAULT_RUNS_ON = 'cpu';
 

@@ -5,6 +5,8 @@ import { MAX_LENGTH, NAME_FORMS } from './checks/name.ts';
 import { LABEL } from './checks/runs-on.ts';
 import {
   DEFAULT_MAX_PARALLEL,
+  DEFAULT_ON_FAILURE,
+  DEFAULT_PAUSE_TIMEOUT_MS,
   DEFAULT_RETRY,
   DEFAULT_RUNS_ON,
   DEFAULT_SCHEDULE,
@@ -20,8 +22,7 @@ export const EXPRESSION = /\$\{\{/;
 /** Text that stays as it is: an expression in it would never be evaluated. */
 export const NO_EXPRESSION = /^(?![\s\S]*\$\{\{)/;
 
-export const ON_FAILURE = ['fail'] as const;
-export const DEFAULT_ON_FAILURE = 'fail';
+export const ON_FAILURE = ['fail', 'pause'] as const;
 export const OVERLAPS = ['skip', 'buffer_one', 'cancel_other', 'allow'] as const;
 
 const text = z.string().regex(NO_EXPRESSION);
@@ -49,10 +50,15 @@ export const RETRY = z.strictObject({
 
 const runsOn = z.union([z.string().regex(LABEL), expression]).default(DEFAULT_RUNS_ON);
 const onFailure = z.enum(ON_FAILURE).default(DEFAULT_ON_FAILURE);
+const pauseTimeout = duration.default(formatDuration(DEFAULT_PAUSE_TIMEOUT_MS));
+const PAUSED = 'the run fails too, or it pauses until somebody says retry or skip';
 
 export const DEFAULTS = z.strictObject({
   retry: RETRY.optional().describe('attempts of every step, and the wait between them'),
-  on_failure: onFailure.describe('what becomes of the run when a step fails: it fails too'),
+  on_failure: onFailure.describe(`what becomes of the run when a step fails: ${PAUSED}`),
+  pause_timeout: pauseTimeout.describe(
+    'how long a step that pauses waits for somebody, before it has failed after all',
+  ),
   max_parallel: z
     .int()
     .min(1)
@@ -159,13 +165,13 @@ export const STEP = z.strictObject({
     .describe(
       'of one attempt, such as 30m or 6h; training writes a checkpoint first, so the next attempt goes on from there; none without it',
     ),
-  on_failure: onFailure.describe('what becomes of the run when this step fails: it fails too'),
+  on_failure: onFailure.describe(`what becomes of the run when this step fails: ${PAUSED}`),
+  pause_timeout: pauseTimeout.describe(
+    'how long it waits for somebody when it pauses, before it has failed after all',
+  ),
   cache: CACHE.optional().describe('when an earlier result of the step is used instead of a run'),
   description: text.optional().describe('what the step is for'),
 });
-/** Keys of the contract that are refused, never accepted and ignored. */
-export const STEP_KEYS_NOT_BUILT = ['pause_timeout'];
-export const DEFAULTS_KEYS_NOT_BUILT = ['pause_timeout'];
 
 export const SCHEDULE = z.strictObject({
   cron: text.describe('five cron fields, @daily and the like, or @every 12h (whole seconds)'),

@@ -1,7 +1,7 @@
 import type { JsonObject, JsonValue } from '../plan/json.ts';
 import type { CachePolicy, RetryPolicy, StepId } from '../plan/plan.ts';
 import type { LocatedParam } from './checks/param-value.ts';
-import type { OVERLAPS } from './grammar.ts';
+import type { ON_FAILURE, OVERLAPS } from './grammar.ts';
 import type { LocatedEntry, LocatedMap, LocatedScalar } from './located.ts';
 import type { Range } from './source-text.ts';
 import type { StepSignature } from './step-declaration.ts';
@@ -23,14 +23,20 @@ export interface Pipeline {
   readonly schedules: readonly Schedule[];
 }
 
-export interface StepDefaults {
+/** What becomes of the run when a step fails. */
+export interface FailureHandling {
+  readonly onFailure: OnFailure;
+  readonly pauseTimeoutMs: number;
+}
+
+export interface StepDefaults extends FailureHandling {
   readonly retry: RetryPolicy;
   readonly maxParallel?: number;
   readonly timeoutMs?: number;
   readonly runsOn?: LocatedEntry;
 }
 
-export interface Step {
+export interface Step extends FailureHandling {
   readonly id: StepId;
   readonly idRange: Range;
   /** Undefined when it could not be found. */
@@ -76,6 +82,7 @@ export interface Condition {
   readonly expression?: LocatedExpression;
 }
 
+export type OnFailure = (typeof ON_FAILURE)[number];
 export type Overlap = (typeof OVERLAPS)[number];
 
 /** When the file says that it runs, and with what. */

@@ -6,10 +6,9 @@ import { type CheckOptions, draftWithPipeline } from './compile.ts';
 import { branchOf, defaultsOf } from './default-inputs.ts';
 import { DEFAULT_MAX_PARALLEL, DEFAULT_RUNS_ON } from './defaults.ts';
 import type { Diagnostic } from './diagnostic.ts';
-import { DEFAULT_ON_FAILURE } from './grammar.ts';
 import type { LocatedEntry } from './located.ts';
 import { toJson } from './located.ts';
-import type { Pipeline, Step } from './pipeline.ts';
+import type { FailureHandling, Pipeline, Step } from './pipeline.ts';
 import { markedNode, pairOf, type Place, PrintedDocument } from './printed-document.ts';
 import { type ValueSchema, valueSchema } from './schema.ts';
 import { readSource } from './source.ts';
@@ -125,7 +124,9 @@ function effectiveFields(step: Step, defaults: Pipeline['defaults']): JsonObject
 function effective({
   retry,
   timeoutMs,
-}: {
+  onFailure,
+  pauseTimeoutMs,
+}: FailureHandling & {
   readonly retry: RetryPolicy;
   readonly timeoutMs?: number;
 }): JsonObject {
@@ -137,7 +138,8 @@ function effective({
       max_backoff: formatDuration(maxBackoffMs),
     },
     ...(timeoutMs !== undefined && { timeout: formatDuration(timeoutMs) }),
-    on_failure: DEFAULT_ON_FAILURE,
+    on_failure: onFailure,
+    ...(onFailure === 'pause' && { pause_timeout: formatDuration(pauseTimeoutMs) }),
   };
 }
 

@@ -9,30 +9,22 @@ import { checkStepCount, MAX_PARALLEL, readCount } from './checks/limit.ts';
 import { readStrategy } from './checks/matrix.ts';
 import { checkMissingKeys, hasKeyLike } from './checks/missing-key.ts';
 import { checkDistinctNames, checkName } from './checks/name.ts';
-import { checkKeysNotBuilt } from './checks/not-built.ts';
 import { type LocatedParam, resolveParams } from './checks/param-value.ts';
 import { readParam } from './checks/param.ts';
 import { readSchedules } from './checks/schedule.ts';
 import { checkUnknownKeys } from './checks/unknown-key.ts';
 import { readUses } from './checks/uses.ts';
 import { readMap, readText } from './checks/value-type.ts';
-import { DEFAULT_RETRY } from './defaults.ts';
-import {
-  DEFAULTS,
-  DEFAULTS_KEYS_NOT_BUILT,
-  keysOfPart,
-  PIPELINE,
-  STEP,
-  STEP_KEYS_NOT_BUILT,
-} from './grammar.ts';
+import { DEFAULT_ON_FAILURE, DEFAULT_PAUSE_TIMEOUT_MS, DEFAULT_RETRY } from './defaults.ts';
+import { DEFAULTS, keysOfPart, PIPELINE, STEP } from './grammar.ts';
 import type { LocatedEntry, LocatedMap } from './located.ts';
 import { describeFound, mapToJson, quote, toJson, valueRange } from './located.ts';
 import { Patterns } from './pattern.ts';
-import type { Pipeline, Step, StepDefaults } from './pipeline.ts';
+import type { FailureHandling, Pipeline, Step, StepDefaults } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import { readRetry } from './retry.ts';
 import type { Range } from './source-text.ts';
-import { readNeeds, readOnFailure } from './step-fields.ts';
+import { checkPauseTimeout, readFailureHandling, readNeeds } from './step-fields.ts';
 import type { TemplateReader } from './template.ts';
 
 const USES_SNIPPET = 'uses: train@1, or another kind';
@@ -107,20 +99,24 @@ export function readParams(
   return params;
 }
 
+const DEFAULT_FAILURE_HANDLING: FailureHandling = {
+  onFailure: DEFAULT_ON_FAILURE,
+  pauseTimeoutMs: DEFAULT_PAUSE_TIMEOUT_MS,
+};
+
 function readDefaults(entry: LocatedEntry | undefined, reporter: Reporter): StepDefaults {
   const map = readMap(entry, 'a map such as { max_parallel: 4 }', reporter);
-  if (map === undefined) return { retry: DEFAULT_RETRY };
-  checkUnknownKeys(map, keysOfPart(DEFAULTS), "'defaults'", reporter, DEFAULTS_KEYS_NOT_BUILT);
-  checkKeysNotBuilt(map, DEFAULTS_KEYS_NOT_BUILT, reporter);
-  const literal = ['retry', 'on_failure', 'max_parallel', 'timeout'];
+  if (map === undefined) return { retry: DEFAULT_RETRY, ...DEFAULT_FAILURE_HANDLING };
+  checkUnknownKeys(map, keysOfPart(DEFAULTS), "'defaults'", reporter);
+  const literal = ['retry', 'on_failure', 'pause_timeout', 'max_parallel', 'timeout'];
   const entries = withoutExpressions(map, literal, reporter);
-  readOnFailure(entries.get('on_failure'), reporter);
   const limits = { minimum: 1, maximum: MAX_PARALLEL };
   const maxParallel = readCount(entries.get('max_parallel'), limits, reporter);
   const timeoutMs = readDuration(entries.get('timeout'), 1, reporter);
   const runsOn = entries.get('runs_on');
   return {
     retry: readRetry(entries.get('retry'), DEFAULT_RETRY, reporter),
+    ...readFailureHandling(entries, DEFAULT_FAILURE_HANDLING, reporter),
     ...(maxParallel !== undefined && { maxParallel }),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(runsOn !== undefined && { runsOn }),
@@ -169,6 +165,11 @@ function readSteps(
   return steps;
 }
 
+/** Those of a step whose values are read before a run: nothing in them is evaluated. */
+const LITERAL_KEYS = [
+  ...['uses', 'needs', 'retry', 'timeout', 'on_failure', 'pause_timeout', 'cache', 'description'],
+];
+
 function readStep(entry: LocatedEntry, reading: StepReading): Step {
   const { key: id, keyRange: idRange, value } = entry;
   const { reporter, defaults } = reading;
@@ -176,16 +177,14 @@ function readStep(entry: LocatedEntry, reading: StepReading): Step {
   if (value.kind !== 'map') {
     const message = `step ${quote(id)} is ${describeFound(toJson(value))}; expected a map such as { uses: ... }`;
     reporter.error('value-type', valueRange(entry), message);
-    const { retry } = defaults;
+    const { retry, onFailure, pauseTimeoutMs } = defaults;
     const ranges = { idRange, usesRange: idRange, withRange: idRange };
-    return { id, ...ranges, hasBadWith: false, needs: [], retry };
+    return { id, ...ranges, hasBadWith: false, needs: [], retry, onFailure, pauseTimeoutMs };
   }
   const where = `step ${quote(id)}`;
-  checkUnknownKeys(value, keysOfPart(STEP), where, reporter, STEP_KEYS_NOT_BUILT);
-  checkKeysNotBuilt(value, STEP_KEYS_NOT_BUILT, reporter);
+  checkUnknownKeys(value, keysOfPart(STEP), where, reporter);
   checkMissingKeys(value, { uses: USES_SNIPPET }, where, idRange, reporter);
-  const literal = ['uses', 'needs', 'retry', 'timeout', 'on_failure', 'cache', 'description'];
-  const entries = withoutExpressions(value, literal, reporter);
+  const entries = withoutExpressions(value, LITERAL_KEYS, reporter);
   const fields = readStepFields(entries, idRange, reading);
   const hasBadWith = fields.with === undefined && hasKeyLike(value, 'with');
   return { id, idRange, hasBadWith, ...fields };
@@ -202,7 +201,8 @@ function readStepFields(
   const withEntry = entries.get('with');
   const inputs = readMap(withEntry, "a map of the kind's inputs", reporter);
   if (inputs !== undefined) checkNoExpressionKeys(inputs, reporter);
-  readOnFailure(entries.get('on_failure'), reporter);
+  const failureHandling = readFailureHandling(entries, defaults, reporter);
+  checkPauseTimeout(entries.get('pause_timeout'), failureHandling, reporter);
   const condition = readCondition(entries.get('if'), templates, reporter);
   const strategy = readStrategy(entries.get('strategy'), reporter);
   const runsOn = entries.get('runs_on');
@@ -214,6 +214,7 @@ function readStepFields(
     withRange: withEntry?.keyRange ?? usesRange,
     needs: readNeeds(entries.get('needs'), reporter),
     retry: readRetry(entries.get('retry'), defaults.retry, reporter),
+    ...failureHandling,
     ...(signature !== undefined && { signature }),
     ...(inputs !== undefined && { with: inputs }),
     ...(condition !== undefined && { condition }),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Question } from '../plan/interventions.ts';
 import type { JsonValue } from '../plan/json.ts';
 import type { ArtifactDigest, StepEffect, StepRole } from '../plan/plan.ts';
 
@@ -73,6 +74,7 @@ export interface StepDeclaration<
   W extends z.ZodObject = z.ZodObject,
   O extends OutputShape = OutputShape,
   Context = never,
+  Asking = never,
 > {
   /** `train`, of `uses: train@1`. */
   readonly kind: string;
@@ -89,21 +91,23 @@ export interface StepDeclaration<
   readonly outputs: O;
   /** Effect `source`: asks upstream for the revision that `inputs` name now. Part of the fingerprint. */
   resolve?(context: Context, inputs: z.output<W>): Promise<JsonValue>;
+  /** What a person has to decide before the step runs; its answer is in the context of `run`. */
+  asks?(context: Asking, inputs: z.output<W>): Promise<Question | undefined>;
   /** Heavy and native modules are imported inside. */
   run(context: Context, inputs: z.output<W>): Promise<OutputsOf<O>>;
 }
 
 /** What the language needs of a kind: everything but its behaviour. */
-export type StepSignature = Omit<StepDeclaration, 'run' | 'resolve'>;
+export type StepSignature = Omit<StepDeclaration, 'run' | 'resolve' | 'asks'>;
 
 /**
  * Declares a step kind; its module exports what this returns.
  *
  * @throws Error when `with` would let a misspelt input pass
  */
-export function defineStep<W extends z.ZodObject, O extends OutputShape, Context>(
-  declaration: StepDeclaration<W, O, Context>,
-): StepDeclaration<W, O, Context> {
+export function defineStep<W extends z.ZodObject, O extends OutputShape, Context, Asking = never>(
+  declaration: StepDeclaration<W, O, Context, Asking>,
+): StepDeclaration<W, O, Context, Asking> {
   if (declaration.with.def.catchall?._zod.def.type !== 'never') {
     const { kind, version } = declaration;
     throw new Error(

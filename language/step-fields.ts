@@ -1,8 +1,8 @@
-import { reportNotBuilt } from './checks/not-built.ts';
+import { readDuration } from './checks/duration.ts';
 import { ON_FAILURE } from './grammar.ts';
-import type { Located, LocatedEntry } from './located.ts';
+import type { Located, LocatedEntry, LocatedMap } from './located.ts';
 import { describeFound, quote, toJson, valueRange } from './located.ts';
-import type { Need } from './pipeline.ts';
+import type { FailureHandling, Need, OnFailure } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import { oneOf, suggestion } from './suggestion.ts';
 
@@ -24,17 +24,40 @@ export function readNeeds(entry: LocatedEntry | undefined, reporter: Reporter): 
   return needs;
 }
 
-/** `on_failure: fail`, which is also the default. Rules `value-type` and `not-built`. */
-export function readOnFailure(entry: LocatedEntry | undefined, reporter: Reporter): void {
-  if (entry === undefined) return;
+/** `on_failure` and `pause_timeout`, of a step or of `defaults`. Rules `value-type` and `duration`. */
+export function readFailureHandling(
+  entries: LocatedMap['entries'],
+  defaults: FailureHandling,
+  reporter: Reporter,
+): FailureHandling {
+  const onFailure = readOnFailure(entries.get('on_failure'), reporter);
+  const pauseTimeoutMs = readDuration(entries.get('pause_timeout'), 1, reporter);
+  return {
+    onFailure: onFailure ?? defaults.onFailure,
+    pauseTimeoutMs: pauseTimeoutMs ?? defaults.pauseTimeoutMs,
+  };
+}
+
+function readOnFailure(entry: LocatedEntry | undefined, reporter: Reporter): OnFailure | undefined {
+  if (entry === undefined) return undefined;
   const found = toJson(entry.value);
-  if (ON_FAILURE.some((word) => word === found)) return;
-  if (found === 'pause') {
-    reportNotBuilt('on_failure: pause', valueRange(entry), reporter);
-    return;
-  }
+  const known = ON_FAILURE.find((word) => word === found);
+  if (known !== undefined) return known;
   const remedy =
     typeof found === 'string' ? suggestion(found, ON_FAILURE) : `expected ${oneOf(ON_FAILURE)}`;
   const message = `'on_failure' is ${describeFound(found)}; ${remedy}`;
   reporter.error('value-type', valueRange(entry), message);
+  return undefined;
+}
+
+/** Rule `value-type`: a time to wait for somebody is of a step that waits. */
+export function checkPauseTimeout(
+  entry: LocatedEntry | undefined,
+  { onFailure }: FailureHandling,
+  reporter: Reporter,
+): void {
+  if (entry === undefined || onFailure === 'pause') return;
+  const message =
+    "'pause_timeout' counts while a step pauses, and this one fails at once; add 'on_failure: pause', or remove it";
+  reporter.error('value-type', entry.keyRange, message);
 }

@@ -9,6 +9,7 @@ export const FAILURE_TYPES = {
   DiskFull: { retryable: true },
   CorruptArtifact: { retryable: true },
   Diverged: { retryable: false },
+  Rejected: { retryable: false },
   DeviceUnavailable: { retryable: true },
   WorkerMismatch: { retryable: true },
   ShuttingDown: { retryable: true },

@@ -13,11 +13,16 @@ import { type RunEvent, stepState, type StepEvent } from './run-state.ts';
 
 /** The steps of a run that have a matrix, and the entries that they became. */
 export class Matrices {
-  readonly #steps: readonly MatrixStep[];
-  readonly #ids: ReadonlySet<StepId>;
+  #steps: readonly MatrixStep[] = [];
+  #ids: ReadonlySet<StepId> = new Set();
   readonly #entries = new Map<StepId, { readonly step: MatrixStep; readonly values: JsonObject }>();
 
-  constructor({ steps }: Plan) {
+  constructor(plan: Plan) {
+    this.replan(plan);
+  }
+
+  /** The same steps with other params: those that begin from now on have the new values. */
+  replan({ steps }: Plan): void {
     this.#steps = steps.filter(hasMatrix);
     this.#ids = new Set(this.#steps.map(({ id }) => id));
   }

@@ -1,7 +1,7 @@
 import { evaluateTemplate } from './expressions.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import type { MatrixStrategy, PlanStep, RunState, StepId, StepState } from './plan.ts';
-import { hasEnded, hasSucceeded, stepState, type StepEvent } from './run-state.ts';
+import { hasEnded, stepState, type StepEvent } from './run-state.ts';
 
 /** Of one matrix, before `exclude` and with `include`. */
 export const MAX_MATRIX_ENTRIES = 10_000;
@@ -118,7 +118,14 @@ export function endOfMatrix(step: MatrixStep, state: RunState, at: number): Step
     const message = `${failed.length} of ${entries.length} entries failed`;
     return { kind: 'step-failed', step: step.id, at, attempt, error: { type, message } };
   }
-  if (!states.every(hasSucceeded)) return { kind: 'step-cancelled', step: step.id, at };
+  if (states.some((entry) => entry.status === 'cancelled')) {
+    return { kind: 'step-cancelled', step: step.id, at };
+  }
+  const skipped = states.filter((entry) => entry.status === 'skipped').length;
+  if (skipped > 0) {
+    const note = `${skipped} of ${entries.length} entries were skipped`;
+    return { kind: 'step-skipped', step: step.id, note };
+  }
   const end = { step: step.id, at, outputs: {}, note: noteOf(states) };
   const isCached = entries.length > 0 && states.every((entry) => entry.status === 'cached');
   return isCached ? { kind: 'step-cached', ...end } : { kind: 'step-completed', ...end, attempt };

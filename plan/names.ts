@@ -15,6 +15,13 @@ export function trainQueue(label: string): string {
 
 export const STATE_QUERY = 'state';
 
+export const RETRY_UPDATE = 'retry';
+export const SKIP_UPDATE = 'skip';
+export const APPROVE_UPDATE = 'approve';
+export const SET_PARAMS_UPDATE = 'set_params';
+export const PAUSE_SIGNAL = 'pause';
+export const RESUME_SIGNAL = 'resume';
+
 const REVISION = ':revision';
 const VERIFICATION = ':verification';
 

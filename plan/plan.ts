@@ -79,6 +79,8 @@ export interface PlanStep {
   readonly retry: RetryPolicy;
   /** Limit of one attempt. */
   readonly timeoutMs?: number;
+  /** Instead of failing it pauses, and waits so long for somebody before it has failed after all. */
+  readonly pauseTimeoutMs?: number;
   readonly cache?: CachePolicy;
   readonly description?: string;
 }
@@ -117,6 +119,12 @@ export interface StepState {
   readonly endedAt?: number;
   /** What a person should know of it: `waiting: no worker on QUEUE`, why it was skipped. */
   readonly note?: string;
+  /** While it is paused: when it stops waiting for somebody. */
+  readonly pausedUntil?: number;
+  /** While it waits for a decision: what it asks. */
+  readonly question?: string;
+  /** Attempts before somebody asked for another try: `max_attempts` counts those after them. */
+  readonly retriedAfter?: number;
   /** Of a step with a matrix, once it has begun: its entries, steps of this state themselves. */
   readonly entries?: readonly StepId[];
   /** Of an entry: its values. */
@@ -132,4 +140,6 @@ export interface RunState {
   readonly trainings?: readonly StepId[];
   readonly outputs: JsonObject;
   readonly error?: StepError;
+  /** While it is paused: for what it waits. */
+  readonly note?: string;
 }

@@ -34,6 +34,8 @@ export class RunProgress {
   readonly #waiting: number[] = [];
   /** Places of the steps that wait for nothing any more. */
   readonly #ready = new Set<number>();
+  /** Steps, and entries of matrices, that wait for somebody. */
+  readonly #paused = new Set<StepId>();
   #failures = new FailedSteps([]);
   #changes = 0;
 
@@ -54,9 +56,12 @@ export class RunProgress {
 
   apply(...events: readonly RunEvent[]): void {
     for (const event of events) {
-      const touched = touchedBy(event).map((id) => [id, stepState(this.#state, id)] as const);
+      const touched = touchedBy(event, this.#states).map(
+        (id) => [id, stepState(this.#state, id)] as const,
+      );
       this.#state = reduceEvent(this.#state, this.#states, event);
       if (event.kind === 'planned') this.#plan(event.plan.steps);
+      if (event.kind === 'replanned') this.#steps = event.plan.steps;
       for (const [id, before] of touched) this.#follow(id, before);
       this.#changes += 1;
     }
@@ -69,6 +74,21 @@ export class RunProgress {
   /** Steps that wait for nothing any more, in the plan's order. */
   ready(): readonly PlanStep[] {
     return [...this.#ready].sort((a, b) => a - b).flatMap((place) => this.#steps[place] ?? []);
+  }
+
+  /** Steps, and entries of matrices, that wait for somebody, in the order of the state. */
+  paused(): readonly StepId[] {
+    if (this.#paused.size < 2) return [...this.#paused];
+    return Object.keys(this.#states).filter((id) => this.#paused.has(id));
+  }
+
+  /** When the first of the steps that failed and are paused stops waiting. */
+  nextPauseEnd(): number | undefined {
+    const ends = [...this.#paused].flatMap((id) => {
+      const { question, pausedUntil } = stepState(this.#state, id);
+      return question !== undefined || pausedUntil === undefined ? [] : [pausedUntil];
+    });
+    return ends.length === 0 ? undefined : ends.reduce((a, b) => Math.min(a, b));
   }
 
   circumstances(step: PlanStep): Circumstances {
@@ -107,6 +127,8 @@ export class RunProgress {
   #follow(id: StepId, before: StepState): void {
     const now = stepState(this.#state, id);
     if (now.status === before.status) return;
+    if (now.status === 'paused') this.#paused.add(id);
+    else this.#paused.delete(id);
     if (now.status === 'failed' || before.status === 'failed') this.#failures.forget();
     const place = this.#places.get(id);
     if (place === undefined) return;
@@ -126,11 +148,16 @@ export class RunProgress {
   }
 }
 
-function touchedBy(event: RunEvent): readonly StepId[] {
+function touchedBy(event: RunEvent, steps: Readonly<Record<StepId, StepState>>): readonly StepId[] {
   switch (event.kind) {
     case 'planned':
+    case 'replanned':
+    case 'paused':
+    case 'resumed':
     case 'ended':
       return [];
+    case 'step-invalidated':
+      return [event.step, ...(steps[event.step]?.entries ?? [])];
     case 'step-expanded':
       return [event.step, ...event.entries.map(({ id }) => id)];
     default:

@@ -85,10 +85,18 @@ export async function readAttempts(
   return [...records].sort((a, b) => a.startedAt - b.startedAt || a.attempt - b.attempt);
 }
 
-/** How many attempts ended because the step itself failed: what `max_attempts` counts. */
-export async function countReportedFailures(store: Store, filter: AttemptFilter): Promise<number> {
+/**
+ * How many attempts ended because the step itself failed: what `max_attempts` counts.
+ *
+ * @param after attempts up to this number do not count
+ */
+export async function countReportedFailures(
+  store: Store,
+  filter: AttemptFilter,
+  after = 0,
+): Promise<number> {
   const attempts = await readAttempts(store, filter);
-  return attempts.filter((attempt) => attempt.outcome === 'failed').length;
+  return attempts.filter(({ outcome, attempt }) => outcome === 'failed' && attempt > after).length;
 }
 
 function folderOf(filter: AttemptFilter): string {

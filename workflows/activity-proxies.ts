@@ -30,6 +30,11 @@ const { compilePipeline, recordRun: recordFailure } = proxyLocalActivities<Contr
   startToCloseTimeout,
   retry: { ...RETRY, maximumAttempts: 5 },
 });
+/** Somebody waits for the answer: a few tries, and then a word of what is wrong. */
+const { changeParams, checkOutputs } = proxyLocalActivities<ControlActivities>({
+  startToCloseTimeout,
+  retry: { ...RETRY, maximumAttempts: 3 },
+});
 /** A store that is away for long ends the run, too, about 5 minutes later: nobody sees these tries. */
 const { prepareSteps, recordRun } = proxyLocalActivities<ControlActivities>({
   startToCloseTimeout,
@@ -37,7 +42,10 @@ const { prepareSteps, recordRun } = proxyLocalActivities<ControlActivities>({
 });
 
 /** Short work beside the workflow: no round trip through a queue. */
-export const control = { compilePipeline, prepareSteps, recordRun, recordFailure };
+export const control = {
+  ...{ compilePipeline, prepareSteps, recordRun, recordFailure },
+  ...{ changeParams, checkOutputs },
+};
 
 /**
  * A worker that dies is noticed after the heartbeat timeout and replaced within 2 s, as often as

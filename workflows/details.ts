@@ -26,7 +26,10 @@ function duration(step: StepState): string {
 }
 
 function remark(step: StepState): string {
-  const text = step.error ? `${step.error.type}: ${step.error.message}` : (step.note ?? '');
+  const asked = step.question === undefined ? undefined : `asks: ${step.question}`;
+  const text = step.error
+    ? `${step.error.type}: ${step.error.message}`
+    : (asked ?? step.note ?? '');
   const line = text.replaceAll('\n', ' ').replaceAll('|', '\\|');
   return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }

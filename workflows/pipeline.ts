@@ -1,4 +1,5 @@
 import {
+  allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
   condition,
@@ -10,15 +11,23 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { JsonObject } from '../plan/json.ts';
-import type { PipelineSource, RunIdentity, SubmittedOptions } from '../activities/contract.ts';
+import type {
+  CompileResult,
+  PipelineSource,
+  RunIdentity,
+  SubmittedOptions,
+} from '../activities/contract.ts';
 import { evaluateTemplate } from '../plan/expressions.ts';
+import { pauseNote } from '../plan/interventions.ts';
 import type { Plan, RunState, StepError, StepState } from '../plan/plan.ts';
 import { RunProgress } from '../plan/run-progress.ts';
 import { hasEnded, orderedSteps } from '../plan/run-state.ts';
 import { expressionContexts, type RunFacts } from '../plan/scheduling.ts';
 import { control } from './activity-proxies.ts';
+import { Alarm } from './alarm.ts';
 import { renderDetails } from './details.ts';
 import { stepFailure } from './failures.ts';
+import { Interventions, type ParamsChange } from './interventions.ts';
 import { stateQuery } from './messages.ts';
 import { StepExecutor } from './step-executor.ts';
 
@@ -46,28 +55,28 @@ export async function pipeline(
     description: 'status, outputs and error of the run and of each step',
   });
 
+  let submission: CompileResult | undefined;
+  let executor: StepExecutor | undefined;
+  const alarm = new Alarm();
+  let recorded: Promise<unknown> = Promise.resolve();
+  const interventions = new Interventions({ progress, executor: () => executor, setParams });
+
   try {
     // A run that is cancelled before it began has a record, too.
     const { plan, options: accepted } = await CancellationScope.nonCancellable(() =>
       control.compilePipeline(source, options, run),
     );
     progress.apply({ kind: 'planned', plan });
-    const executor = new StepExecutor({
+    submission = { plan, options: accepted };
+    executor = new StepExecutor({
       plan,
       run,
       facts: runFacts(plan),
       options: accepted,
       progress,
     });
-    // Steps that end make others ready; each round starts all that are.
-    for (;;) {
-      const seen = progress.changes;
-      executor.startReady();
-      setCurrentDetails(renderDetails(progress.state));
-      if (executor.isIdle()) break;
-      await condition(() => progress.changes !== seen);
-    }
-    return await finish(plan);
+    await runSteps(executor);
+    return await finish(submission.plan);
   } catch (error) {
     // What ended the run is to be told, also where the store cannot take it.
     await CancellationScope.nonCancellable(() => recordEnd(error)).catch((reason: unknown) => {
@@ -77,6 +86,54 @@ export async function pipeline(
       throw pipelineFailure(stepFailure(error).error);
     }
     throw error;
+  }
+
+  /** Steps that end make others ready; each round starts all that are. */
+  async function runSteps(steps: StepExecutor): Promise<void> {
+    const changes = (): number => progress.changes + interventions.changes + alarm.rings;
+    const isOver = (): boolean => steps.isIdle() && allHandlersFinished();
+    for (;;) {
+      const seen = changes();
+      steps.expirePauses(Date.now());
+      if (interventions.mayStart) steps.startReady();
+      else steps.endMatrices();
+      showPause(!steps.isAnyRunning && !steps.isIdle());
+      setCurrentDetails(renderDetails(progress.state));
+      if (isOver()) break;
+      alarm.set(progress.nextPauseEnd());
+      await condition(() => changes() !== seen || isOver());
+    }
+  }
+
+  /** Says that the run waits for somebody, or does not any more. */
+  function showPause(isPaused: boolean): void {
+    const { status, note } = progress.state;
+    const reason = pauseNote(progress.state, progress.paused(), interventions.isHeld);
+    if (!isPaused && status === 'paused') progress.apply({ kind: 'resumed' });
+    if (!isPaused || (status === 'paused' && note === reason)) return;
+    progress.apply({ kind: 'paused', note: reason });
+    // Whoever asks while no worker is there is to hear of it; the next step records the end of it.
+    recorded = control.recordRun({ run, state: progress.snapshot() }).catch((error: unknown) => {
+      log.warn('the pause could not be recorded', { error: stepFailure(error).error });
+    });
+  }
+
+  async function setParams(params: JsonObject): Promise<ParamsChange> {
+    if (submission === undefined || executor === undefined) {
+      throw new Error('internal: params are set before the run has begun');
+    }
+    // Both write the run's record.
+    await recorded;
+    const before = submission.plan.params;
+    const { plan, options, changed, readers } = await control.changeParams(
+      source,
+      { ...submission.options },
+      run,
+      { params, before },
+    );
+    submission = { plan, options };
+    const note = `param changed: ${changed.join(', ')}`;
+    return { steps: executor.replan(plan, { readers, note }), params: plan.params };
   }
 
   async function finish(plan: Plan): Promise<PipelineResult> {

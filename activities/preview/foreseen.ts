@@ -6,7 +6,7 @@ import type { RunEvent } from '../../plan/run-state.ts';
 import { stepRequest } from '../../plan/scheduling.ts';
 import { isKept } from '../cache-policy.ts';
 import { verifiedAnswer } from '../cached-result.ts';
-import type { CacheAnswer, PreparedStep, PrepareRequest } from '../contract.ts';
+import type { CacheAnswer, CacheState, PrepareRequest } from '../contract.ts';
 import type { Preparation } from '../step-preparation.ts';
 import type { Outcome } from './outcome.ts';
 import { readWhole } from './unknown-values.ts';
@@ -43,8 +43,8 @@ export function evaluated(
 /** The bytes of a large result are read as the run's own activity would. */
 export async function verified(
   store: Store,
-  prepared: PreparedStep,
-): Promise<CacheAnswer | Extract<PreparedStep, { kind: 'invalid' }>> {
+  prepared: CacheState,
+): Promise<CacheAnswer | Extract<CacheState, { kind: 'invalid' }>> {
   if (prepared.kind !== 'unverified') return prepared;
   const { stepId, fingerprint } = prepared;
   return verifiedAnswer(store, stepId, fingerprint, await lookUp(store, fingerprint));

@@ -4,6 +4,7 @@ import type { Connected } from '../connection.ts';
 import { INTERRUPTED_EXIT_CODE } from '../command-error.ts';
 import { exitCodeOf, followRun } from '../follow.ts';
 import { printJson, printLines } from '../output.ts';
+import { pauseHints } from '../pause-hints.ts';
 import { runDocument } from '../run-view.ts';
 
 export interface SubmissionFlags {
@@ -26,6 +27,7 @@ export async function followSubmission(
   process.once('SIGINT', () => leave(id));
   const view = await followRun(connected, store, id, { quiet: json });
   if (json) printJson({ id, ...runDocument(view) });
+  else if (view.state.status === 'paused') printLines(['', ...pauseHints(id, view.state)]);
   else if (view.state.status !== 'completed') printFailure(id, view.state);
   return exitCodeOf(view.state.status);
 }

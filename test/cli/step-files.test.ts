@@ -98,7 +98,7 @@ describe('a file with a kind of its own', () => {
       1,
       "misspelt.yaml:4:17: unknown step kind 'shuot@1'; did you mean 'shout@1'? expected one of " +
         'download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, select@1, ' +
-        'register@1, notify@1, shout@1, or a kind of your own, by --steps FILE [uses]',
+        'register@1, approve@1, notify@1, shout@1, or a kind of your own, by --steps FILE [uses]',
     ]);
     const miswired = await retune('check', 'miswired.yaml', '--steps', 'shout.ts');
     expect([miswired.code, miswired.stdout.split('\n')[0]]).toEqual([

@@ -207,7 +207,7 @@ test('a file that does not compile fails the run at once, with every diagnostic'
       '      sed: 42',
       '      ^~~',
       "pipeline.yaml:33:11: unknown step kind 'subst@1'; did you mean 'subset@1'? expected one of " +
-        'download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, select@1, register@1, notify@1, ' +
+        'download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, select@1, register@1, approve@1, notify@1, ' +
         'or a kind of your own, by --steps FILE [uses]',
       '    uses: subst@1',
       '          ^~~~~~~',

@@ -376,7 +376,7 @@ defaults:
 
 test('a file with errors is not printed, and says why', () => {
   expect(printed('name: p\nsteps: { a: { uses: trian@1 } }\n', kinds)).toBe(
-    "pipeline.yaml:2:21: unknown step kind 'trian@1'; did you mean 'train@1'? expected one of download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, select@1, register@1, notify@1, or a kind of your own, by --steps FILE [uses]\nsteps: { a: { uses: trian@1 } }\n                    ^~~~~~~",
+    "pipeline.yaml:2:21: unknown step kind 'trian@1'; did you mean 'train@1'? expected one of download-dataset@1, download-model@1, subset@1, tokenize@1, train@1, evaluate@1, select@1, register@1, approve@1, notify@1, or a kind of your own, by --steps FILE [uses]\nsteps: { a: { uses: trian@1 } }\n                    ^~~~~~~",
   );
 });
 
