@@ -10,6 +10,7 @@ export function changedParams(before: JsonObject, after: JsonObject): readonly s
 
 /** Steps whose own text reads one of the params; what depends on those is not among them. */
 export function readersOf({ steps }: Plan, params: readonly string[]): readonly StepId[] {
+  if (params.length === 0) return [];
   return steps.filter((step) => readsParam(step, new Set(params))).map(({ id }) => id);
 }
 

@@ -96,6 +96,19 @@ test('notify.yaml: a webhook hears how the run went, and can tell who said so', 
   expect(headers).toMatchObject(signed({ id, secret: SECRET }, body, at));
 });
 
+test('approval.yaml: a model is registered once somebody has said yes', async () => {
+  const submitted = ['run', 'pipelines/approval.yaml', '--id', 'approval', '-p', 'rows=48'];
+  const asking = await retune(site, submitted);
+  expect(asking).toMatchObject({ code: 3, stderr: '' });
+  expect(asking.stdout).toMatch(
+    /gate asks: register a model of accuracy 0[.]\d+[?]\n {2}'retune approve approval gate', or with --reject\n/,
+  );
+  const answer = ['approve', 'approval', 'gate', '--by', 'ada', '--follow'];
+  const { code, stdout, stderr } = await retune(site, answer);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('publish: completed: registered as v1');
+});
+
 test('lora.yaml: adapters in PEFT’s layout lie beside the merged model', async () => {
   const state = await completed('lora', 'base=registry:quickstart@champion', 'rows=64', 'rank=2');
   expect(metricsOf(state, 'score')).toMatchObject({ examples: 330 });

@@ -12,9 +12,15 @@ import { startTemporalServer } from '../../cli/temporal-server.ts';
 import { startWorker } from '../../cli/worker-process.ts';
 import { ensureTemporalCli } from '../../setup/temporal-cli.mjs';
 import {
+  APPROVE_UPDATE,
   PIPELINE_WORKFLOW,
   CONTROL_QUEUE,
+  PAUSE_SIGNAL,
+  RESUME_SIGNAL,
+  RETRY_UPDATE,
   searchWorkflow,
+  SET_PARAMS_UPDATE,
+  SKIP_UPDATE,
   STATE_QUERY,
   trialWorkflow,
 } from '../../plan/names.ts';
@@ -36,6 +42,7 @@ const { client, close } = await connect();
 const source = await readFile(new URL('tiny.yaml', import.meta.url));
 const matrix = await readFile(new URL('matrix.yaml', import.meta.url));
 const search = await readFile(new URL('search.yaml', import.meta.url));
+const paused = await readFile(new URL('paused.yaml', import.meta.url));
 const large = { params: { n_embd: 256, max_steps: 1 } };
 await record('completed', {});
 await record('cached', {});
@@ -50,6 +57,8 @@ await record('verified', large);
 await record('matrix', {}, undefined, matrix);
 await record('visible', { params: { max_steps: 3 } });
 await record('matrix-failed', { params: { splits: ['train', 'none', 'test'] } }, undefined, matrix);
+// Held, other params, another try, a step left out, and a decision.
+await record('paused', {}, intervene, paused);
 // With its children: the search, and one of its trials.
 await record('search', {}, undefined, search);
 await save('search-child', searchWorkflow('search', 'tune'));
@@ -84,6 +93,25 @@ async function save(name: string, id: string): Promise<void> {
   const shown = spawnSync(cliPath, [...args, '--address', server.address], { encoding: 'utf8' });
   if (shown.status !== 0) throw new Error(shown.stderr);
   await writeFile(file, withoutPlaces(shown.stdout));
+}
+
+async function intervene(id: string): Promise<void> {
+  const handle = client.workflow.getHandle(id);
+  const until = async (isSo: (state: RunState) => boolean): Promise<void> => {
+    while (!isSo(await handle.query<RunState>(STATE_QUERY))) continue;
+  };
+  const isPaused = ({ status, steps }: RunState): boolean =>
+    status === 'paused' && steps['others']?.status === 'paused';
+  await until(isPaused);
+  await handle.signal(PAUSE_SIGNAL);
+  await handle.executeUpdate(SET_PARAMS_UPDATE, { args: [{ params: { split: 'train' } }] });
+  await handle.signal(RESUME_SIGNAL);
+  await until(({ steps }) => steps['gate']?.question !== undefined);
+  await handle.executeUpdate(RETRY_UPDATE, { args: [{ step: 'others' }] });
+  await until(isPaused);
+  await handle.executeUpdate(SKIP_UPDATE, { args: [{ step: 'others' }] });
+  const decision = { step: 'gate', decision: 'approved', by: 'ada' };
+  await handle.executeUpdate(APPROVE_UPDATE, { args: [decision] });
 }
 
 /** A history as it would be on any machine: no host, process or folder. */

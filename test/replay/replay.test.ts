@@ -52,7 +52,7 @@ function replay(
   return Worker.runReplayHistory(options, historyFromJSON(history), id);
 }
 
-test('there are histories of a run that completed, failed, was cancelled, had a matrix or a search, hit the cache, and set search attributes', () => {
+test('there are histories of a run that completed, failed, was cancelled, had a matrix or a search, paused, hit the cache, and set search attributes', () => {
   expect(files).toEqual([
     'cached.json',
     'cancelled.json',
@@ -60,6 +60,7 @@ test('there are histories of a run that completed, failed, was cancelled, had a 
     'failed.json',
     'matrix-failed.json',
     'matrix.json',
+    'paused.json',
     'search-child.json',
     'search.json',
     'trial.json',
