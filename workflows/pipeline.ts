@@ -104,6 +104,8 @@ export async function pipeline(
       if (isOver()) break;
       alarm.set(progress.nextPauseEnd());
       await condition(() => changes() !== seen || isOver());
+      // The end of an update comes first in history, with interceptors, as those of traces, or without.
+      await condition(allHandlersFinished);
     }
   }
 
