@@ -8,6 +8,7 @@ import {
   CACHE,
   DEFAULTS,
   ON,
+  PAUSE_MESSAGE,
   PARAM,
   PIPELINE,
   RETRY,
@@ -29,9 +30,8 @@ export function renderFile(): string {
     keysTable(PIPELINE),
     'Keys of `defaults`:',
     keysTable(DEFAULTS),
-    'Keys of `on`, and of one of its schedules:',
-    keysTable(ON),
-    keysTable(SCHEDULE),
+    'Keys of `on`, of one of its schedules, and of `pause`:',
+    ...[ON, SCHEDULE, PAUSE_MESSAGE].map(keysTable),
   ].join('\n\n');
 }
 

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../plan/json.ts';
-import type { MatrixStrategy, Plan, PlanStep, StepId } from '../plan/plan.ts';
+import type { Plan, StepId } from '../plan/plan.ts';
 import type { Catalog } from './catalog.ts';
 import { checkCycles } from './checks/cycle.ts';
 import { checkStatusFunctions } from './checks/expression.ts';
@@ -13,20 +13,19 @@ import { checkUnreachable } from './checks/unreachable.ts';
 import { checkUnusedParams } from './checks/unused-param.ts';
 import { checkInputs } from './checks/with.ts';
 import { contextSchema } from './context-schema.ts';
-import { DEFAULT_MAX_PARALLEL, DEFAULT_RUNS_ON } from './defaults.ts';
 import { Dependents } from './dependents.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { checkKnownCondition } from './known-values.ts';
 import type { Located } from './located.ts';
-import { mapToJson, scalars, toJson } from './located.ts';
+import { scalars } from './located.ts';
+import { type Graph, planOf } from './make-plan.ts';
 import { knownEntries, matrixSchema, telling } from './matrix-schema.ts';
 import { parseYaml } from './parse.ts';
-import type { Pipeline, Step, Strategy } from './pipeline.ts';
+import type { Pipeline, Step } from './pipeline.ts';
 import { readPipeline } from './read-pipeline.ts';
 import type { Reporter } from './reporter.ts';
 import { type PipelineText, readSource } from './source.ts';
 import type { Range } from './source-text.ts';
-import type { StepSignature } from './step-declaration.ts';
 import { type InputContext, resolveScalar, type StepContext } from './step-inputs.ts';
 import { type LocatedExpression, TemplateReader } from './template.ts';
 
@@ -93,9 +92,6 @@ function compiled(options: CheckOptions, isSubmission: boolean): CompilationWith
   return { ok: false, diagnostics: reporter.diagnostics() };
 }
 
-/** For each step the steps it waits for, and where the file says so. */
-type Graph = Map<StepId, Map<StepId, () => Range>>;
-
 interface Analysis {
   readonly reporter: Reporter;
   readonly pipeline?: Pipeline;
@@ -140,6 +136,7 @@ function analyseSource(
     checkRunsOn(step, inner);
   }
   checkOutputs(context);
+  checkOnPause(context, catalog);
   checkDefaultRunsOn(context);
   checkCycles(graph, reporter);
   checkConditions(graph, context);
@@ -168,6 +165,23 @@ function checkOutputs(context: InputContext): void {
   }
   for (const scalar of scalars(outputs)) resolveScalar(scalar, context);
 }
+
+/** Rule `reference` beside those of any input: the message is sent whatever has run by then. */
+function checkOnPause(context: InputContext, catalog: Catalog): void {
+  const { pipeline, contexts, reporter } = context;
+  const { onPause } = pipeline;
+  if (onPause === undefined) return;
+  for (const located of evaluatedExpressions(onPause, context)) {
+    checkStatusFunctions(located, reporter);
+    const read = located.expression.references.find((each) => each.context === 'steps');
+    if (read === undefined) checkReferences(located, pipeline, contexts, reporter);
+    else reporter.error('reference', located.rangeOf(read), NO_STEPS);
+  }
+  checkInputs(onPause, context, catalog);
+}
+
+const NO_STEPS =
+  "'on.pause' cannot read 'steps', of which any may pause; read params, env, run or secrets";
 
 /** The context of a step's inputs: one with a matrix reads it. */
 function stepContext(step: Step, context: InputContext): StepContext {
@@ -238,62 +252,4 @@ function needsOf(
     }
   }
   return needs;
-}
-
-function planOf(pipeline: Pipeline, graph: Graph): Plan {
-  const { name, description, env, defaults, outputs, paramValues, steps } = pipeline;
-  return {
-    name,
-    ...(description !== undefined && { description }),
-    params: Object.fromEntries(paramValues),
-    env,
-    maxParallel: defaults.maxParallel ?? DEFAULT_MAX_PARALLEL,
-    steps: [...steps.values()].map((step) => planStep(step, pipeline, graph)),
-    outputs: outputs === undefined ? {} : mapToJson(outputs),
-  };
-}
-
-function planStep(step: Step, { defaults }: Pipeline, graph: Graph): PlanStep {
-  const { id, with: inputs, condition, strategy, search, retry, timeoutMs } = step;
-  const { cache, description, onFailure, pauseTimeoutMs } = step;
-  const { kind, version, revision, source, effect, role } = signatureOf(step);
-  const runsOn = step.runsOn ?? (role === 'train' ? defaults.runsOn : undefined);
-  return {
-    id,
-    kind,
-    version,
-    revision,
-    ...(source !== undefined && { source }),
-    effect,
-    role,
-    needs: [...(graph.get(id)?.keys() ?? [])],
-    with: inputs === undefined ? {} : mapToJson(inputs),
-    ...(strategy !== undefined && { strategy: planStrategy(strategy) }),
-    ...(search !== undefined && { search }),
-    ...(condition !== undefined && { if: condition.text }),
-    runsOn: runsOn === undefined ? DEFAULT_RUNS_ON : toJson(runsOn.value),
-    retry,
-    ...(timeoutMs !== undefined && { timeoutMs }),
-    ...(onFailure === 'pause' && { pauseTimeoutMs }),
-    ...(cache !== undefined && { cache }),
-    ...(description !== undefined && { description }),
-  };
-}
-
-function planStrategy(strategy: Strategy): MatrixStrategy {
-  const { dimensions, include, exclude, maxParallel, failFast } = strategy;
-  return {
-    matrix: Object.fromEntries(
-      [...dimensions.values()].map(({ key, value }) => [key, toJson(value)]),
-    ),
-    ...(include !== undefined && { include: toJson(include.value) }),
-    ...(exclude !== undefined && { exclude: toJson(exclude.value) }),
-    ...(maxParallel !== undefined && { maxParallel }),
-    failFast,
-  };
-}
-
-function signatureOf({ id, signature }: Step): StepSignature {
-  if (signature === undefined) throw new Error(`internal: step '${id}' passed without a kind`);
-  return signature;
 }

@@ -204,11 +204,26 @@ export const SCHEDULE = z.strictObject({
     ),
 });
 
+export const PAUSE_MESSAGE = z.strictObject({
+  url: z
+    .string()
+    .min(1)
+    .describe('where the message is sent, by POST; as a secret where it says who may send'),
+  secret: z
+    .string()
+    .regex(EXPRESSION)
+    .optional()
+    .describe('signs the message, by the Standard Webhooks'),
+});
+
 export const ON = z.strictObject({
   schedule: z
     .array(SCHEDULE)
     .optional()
     .describe('times at which it runs, once `retune schedule apply FILE` has told the server'),
+  pause: PAUSE_MESSAGE.optional().describe(
+    'a message that is sent, as by notify@1, when a step pauses: because it failed, or because it asks',
+  ),
 });
 
 export const PIPELINE = z.strictObject({

@@ -22,6 +22,8 @@ export interface Pipeline {
   readonly outputs?: LocatedMap;
   /** Those in which nothing is wrong, in the file's order. */
   readonly schedules: readonly Schedule[];
+  /** The message that is sent when the run pauses, as a step of notify@1. */
+  readonly onPause?: Step;
 }
 
 /** What becomes of the run when a step fails. */

@@ -20,6 +20,7 @@ import { DEFAULT_ON_FAILURE, DEFAULT_PAUSE_TIMEOUT_MS, DEFAULT_RETRY } from './d
 import { DEFAULTS, keysOfPart, PIPELINE, STEP } from './grammar.ts';
 import type { LocatedEntry, LocatedMap } from './located.ts';
 import { describeFound, mapToJson, quote, toJson, valueRange } from './located.ts';
+import { readOnPause } from './on-pause.ts';
 import { Patterns } from './pattern.ts';
 import type { FailureHandling, Pipeline, Step, StepDefaults } from './pipeline.ts';
 import type { Reporter } from './reporter.ts';
@@ -50,7 +51,7 @@ export function readPipeline(
 ): Pipeline {
   checkUnknownKeys(root, keysOfPart(PIPELINE), 'the pipeline', reporter);
   checkMissingKeys(root, SNIPPETS, 'the pipeline', firstKey(root), reporter);
-  for (const key of ['params', 'env', 'on']) checkNoExpressions(root.entries.get(key), reporter);
+  for (const key of ['params', 'env']) checkNoExpressions(root.entries.get(key), reporter);
   const entries = withoutExpressions(root, ['name', 'description'], reporter);
   const patterns = new Patterns();
   const params = readParams(entries.get('params'), reporter, patterns);
@@ -61,6 +62,7 @@ export function readPipeline(
   const outputs = readOutputs(entries.get('outputs'), reporter);
   const steps = readSteps(entries.get('steps'), { defaults, templates, reporter, ...options });
   const schedules = readSchedules(entries.get('on'), { name, params, patterns }, reporter);
+  const onPause = readOnPause(entries.get('on'), options.catalog, reporter);
   return {
     root,
     name,
@@ -70,6 +72,7 @@ export function readPipeline(
     defaults,
     steps,
     schedules,
+    ...(onPause !== undefined && { onPause }),
     ...(description !== undefined && { description }),
     ...(outputs !== undefined && { outputs }),
   };

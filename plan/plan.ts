@@ -97,6 +97,8 @@ export interface Plan {
   /** In the file's order. */
   readonly steps: readonly PlanStep[];
   readonly outputs: { readonly [name: string]: Template };
+  /** Sends a message each time that a step pauses; its `body` is the run's to add. */
+  readonly onPause?: PlanStep;
 }
 
 export type StepStatus =

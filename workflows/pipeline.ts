@@ -27,6 +27,7 @@ import { Alarm } from './alarm.ts';
 import { stepFailure } from './failures.ts';
 import { Interventions, type ParamsChange } from './interventions.ts';
 import { stateQuery } from './messages.ts';
+import { PauseMessages } from './pause-messages.ts';
 import { StepExecutor } from './step-executor.ts';
 import { Visibility } from './visibility.ts';
 
@@ -58,6 +59,7 @@ export async function pipeline(
   let submission: CompileResult | undefined;
   let executor: StepExecutor | undefined;
   const alarm = new Alarm();
+  const messages = new PauseMessages({ run, progress, facts: runFacts });
   let recorded: Promise<unknown> = Promise.resolve();
   const interventions = new Interventions({ progress, executor: () => executor, setParams });
 
@@ -92,13 +94,15 @@ export async function pipeline(
 
   /** Steps that end make others ready; each round starts all that are. */
   async function runSteps(steps: StepExecutor): Promise<void> {
-    const changes = (): number => progress.changes + interventions.changes + alarm.rings;
+    const changes = (): number =>
+      progress.changes + interventions.changes + alarm.rings + messages.changes;
     const isOver = (): boolean => steps.isIdle() && allHandlersFinished();
     for (;;) {
       const seen = changes();
       steps.expirePauses(Date.now());
       if (interventions.mayStart) steps.startReady();
       else steps.endMatrices();
+      if (submission !== undefined) messages.tell(submission.plan);
       showPause(!steps.isAnyRunning && !steps.isIdle());
       visibility.show(progress.state);
       if (isOver()) break;
@@ -112,7 +116,9 @@ export async function pipeline(
   /** Says that the run waits for somebody, or does not any more. */
   function showPause(isPaused: boolean): void {
     const { status, note } = progress.state;
-    const reason = pauseNote(progress.state, progress.paused(), interventions.isHeld);
+    const { problem } = messages;
+    const unsent = problem === undefined ? '' : `; the message of it was not sent: ${problem}`;
+    const reason = `${pauseNote(progress.state, progress.paused(), interventions.isHeld)}${unsent}`;
     if (!isPaused && status === 'paused') progress.apply({ kind: 'resumed' });
     if (!isPaused || (status === 'paused' && note === reason)) return;
     progress.apply({ kind: 'paused', note: reason });

@@ -14,6 +14,7 @@ import type { Range } from '../source-text.ts';
 import { suggestion } from '../suggestion.ts';
 import { isTimezone, nearestTimezone } from '../timezones.ts';
 import { formatDuration, readDuration } from './duration.ts';
+import { checkNoExpressions } from './expression.ts';
 import { isExpression } from './matrix.ts';
 import { checkMissingKeys } from './missing-key.ts';
 import { nameProblem } from './name.ts';
@@ -50,6 +51,7 @@ export function readSchedules(
   const on = readMap(entry, `a map such as schedule: [{ ${SNIPPET} }]`, reporter);
   if (on === undefined) return [];
   checkUnknownKeys(on, keysOfPart(ON), "'on'", reporter);
+  checkNoExpressions(on.entries.get('schedule'), reporter);
   const list = readList(on.entries.get('schedule'), `a list such as [{ ${SNIPPET} }]`, reporter);
   const taken = new Map<string, Range>();
   return (list?.items ?? []).flatMap((item, index) => {

@@ -38,6 +38,7 @@ const OWN_MODULES = [
   'workflows/index.ts',
   'workflows/interventions.ts',
   'workflows/messages.ts',
+  'workflows/pause-messages.ts',
   'workflows/pipeline.ts',
   'workflows/questions.ts',
   'workflows/recoveries.ts',

@@ -37,6 +37,10 @@ export default [
 ];
 `;
 
+/** What signs messages of pauses. */
+export const HOOK = 'the key of a webhook';
+const SECRETS = { env: { RETUNE_SECRET_HOOK: HOOK } };
+
 /** A site with these kinds, and what a person does there. */
 export class IntervenedSite {
   readonly site: TestSite;
@@ -53,7 +57,7 @@ export class IntervenedSite {
     const site = await testSite();
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'kinds.ts'), KINDS);
-    const worker = await startWorker(site, ['--steps', join(folder, 'kinds.ts')]);
+    const worker = await startWorker(site, ['--steps', join(folder, 'kinds.ts')], SECRETS);
     const connection = await Connection.connect({ address: site.address });
     cleanUp(() => connection.close());
     const client = new Client({ connection, namespace: site.namespace });
@@ -61,7 +65,7 @@ export class IntervenedSite {
   }
 
   async startWorker(): Promise<void> {
-    this.worker = await startWorker(this.site, ['--steps', join(this.folder, 'kinds.ts')]);
+    this.worker = await startWorker(this.site, ['--steps', join(this.folder, 'kinds.ts')], SECRETS);
   }
 
   path(name: string): string {

@@ -1,9 +1,14 @@
 import { writeFile } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { beforeAll, expect, test, vi } from 'vitest';
+import { signed } from '../../activities/webhook.ts';
 import type { RunState } from '../../plan/plan.ts';
 import { readAttempts } from '../../store/ledger.ts';
-import { IntervenedSite } from './intervened-site.ts';
-import { openSiteStore } from './observed-run.ts';
+import { startFileServer } from '../servers/file-server.ts';
+import { cleanUp } from '../setup/cleanup.ts';
+import { HOOK, IntervenedSite } from './intervened-site.ts';
+import { openSiteStore, until } from './observed-run.ts';
 
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 120_000 });
 
@@ -252,6 +257,10 @@ test('a step that fails for good pauses the run, and another try of it completes
   expect(await attempts('retried', own)).toEqual({ beside: 1, shaky: 2, after: 1 });
 });
 
+interface PauseMessage {
+  readonly steps: readonly { readonly step: string }[];
+}
+
 const GATED = `
 name: gated
 steps:
@@ -305,4 +314,57 @@ test('a rejection fails the step, or is its output; so does the end of the time 
     by: '',
     comment: 'nobody decided in time',
   });
+});
+
+test('a webhook hears of each pause, signed, though it was away at first', async () => {
+  const server = await startFileServer();
+  cleanUp(() => server.close());
+  const heard: { headers: IncomingHttpHeaders; body: string }[] = [];
+  let isAway = true;
+  server.on('/', (request, response) => {
+    void text(request).then((body) => {
+      response.statusCode = isAway ? 503 : 200;
+      if (!isAway) heard.push({ headers: request.headers, body });
+      isAway = false;
+      response.end();
+    });
+  });
+  const file = site.path('told');
+  const pause = `on: { pause: { url: '${server.url}/', secret: '\${{ secrets.HOOK }}' } }\n`;
+  await site.submit(
+    'told',
+    `${GATED}${pause}`
+      .replace('needs: [gate]', 'needs: [gate, shaky]')
+      .replace(
+        '  gate:',
+        `  shaky: { uses: shaky@1, on_failure: pause, with: { file: '${file}', value: word } }\n  gate:`,
+      ),
+  );
+  const messages = await until('two pauses', () => {
+    const steps = heard.flatMap(({ body }) => (JSON.parse(body) as PauseMessage).steps);
+    return Promise.resolve(steps.length === 2 ? steps : undefined);
+  });
+  expect(messages.toSorted((a, b) => a.step.localeCompare(b.step))).toEqual([
+    {
+      ...{ step: 'gate', reason: 'asks', message: 'publish the model?' },
+      until: expect.stringMatching(/^20.*Z$/),
+    },
+    {
+      ...{ step: 'shaky', reason: 'failed', message: `no ${file} yet` },
+      until: expect.stringMatching(/^20.*Z$/),
+    },
+  ]);
+  for (const { headers, body } of heard) {
+    const id = headers['webhook-id'] as string;
+    const at = 1000 * Number(headers['webhook-timestamp']);
+    expect(headers).toMatchObject(signed({ id, secret: HOOK }, body, at));
+    expect(JSON.parse(body)).toMatchObject({
+      ...{ type: 'run.paused', run: 'told', pipeline: 'gated' },
+      text: expect.stringMatching(/^run told [(]gated[)] waits: /),
+    });
+  }
+  await writeFile(file, '');
+  await site.update('told', 'retry', 'shaky');
+  await site.update('told', 'approve', { step: 'gate', decision: 'approved', by: 'ada' });
+  expect((await site.ended('told')).status).toBe('completed');
 });
