@@ -8,12 +8,13 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { DEFAULT_SCHEDULE } from '../../language/defaults.ts';
 import type { JsonObject } from '../../plan/json.ts';
 import { PIPELINE_WORKFLOW } from '../../plan/names.ts';
+import type { Store } from '../../store/store.ts';
 import { CommandError } from '../command-error.ts';
 import type { Connected } from '../connection.ts';
 import { printJson, printLines, table } from '../output.ts';
-import { statusOf } from '../run-view.ts';
+import { statusOf, viewRun } from '../run-view.ts';
 import { cronOf, findSchedule, overlapOf, pipelineOf } from '../schedule-facts.ts';
-import { withConnection } from './session.ts';
+import { withConnection, withServer } from './session.ts';
 
 interface JsonFlag {
   readonly json?: boolean;
@@ -27,12 +28,12 @@ const MAX_BACKFILL = 1000;
 
 /** `retune schedule list`: the schedules that start pipelines, whoever made them. */
 export async function scheduleList({ json }: JsonFlag): Promise<number> {
-  return withConnection(async (connected) => {
+  return withServer(async (connected, store) => {
     const listed: ListedSchedule[] = [];
     for await (const { scheduleId, action } of connected.client.schedule.list()) {
       if (action?.workflowType !== PIPELINE_WORKFLOW) continue;
       const found = await findSchedule(connected, scheduleId);
-      if (found !== undefined) listed.push(await listedSchedule(connected, found));
+      if (found !== undefined) listed.push(await listedSchedule(connected, store, found));
     }
     listed.sort((a, b) => a.id.localeCompare(b.id));
     if (json) printJson(listed);
@@ -55,31 +56,46 @@ interface ListedSchedule {
   /** Null while it is paused. */
   readonly next: string | null;
   readonly last: { readonly id: string; readonly status: string } | null;
+  /** A run that is paused, and keeps the schedule from starting another one. */
+  readonly waits_for: string | null;
 }
 
 async function listedSchedule(
   connected: Connected,
+  store: Store,
   found: ScheduleDescription,
 ): Promise<ListedSchedule> {
   const { scheduleId: id, spec, policies, state, info } = found;
-  const last = info.recentActions.at(-1)?.action.workflow;
+  const newest = info.recentActions.at(-1)?.action.workflow;
+  const last = newest === undefined ? null : await lastRun(connected, store, newest.workflowId);
+  const overlap = overlapOf(policies.overlap);
+  const isBlocked = last?.status === 'paused' && BLOCKED_BY_PAUSES.includes(overlap);
   return {
     id,
     pipeline: pipelineOf(found) ?? null,
     cron: cronOf(spec),
     timezone: spec.timezone || DEFAULT_SCHEDULE.timezone,
-    overlap: overlapOf(policies.overlap),
+    overlap,
     paused: state.paused,
     note: state.note || null,
     next: state.paused ? null : nextOf(found),
-    last: last === undefined ? null : await lastRun(connected, last.workflowId),
+    last,
+    waits_for: isBlocked ? last.id : null,
   };
 }
 
-async function lastRun({ client }: Connected, id: string): Promise<ListedSchedule['last']> {
+/** Policies by which a run that is open keeps the next from starting. */
+const BLOCKED_BY_PAUSES: readonly string[] = ['skip', 'buffer_one'];
+
+async function lastRun(
+  connected: Connected,
+  store: Store,
+  id: string,
+): Promise<ListedSchedule['last']> {
   try {
-    const { status } = await client.workflow.getHandle(id).describe();
-    return { id, status: statusOf(status) };
+    const { status } = await connected.client.workflow.getHandle(id).describe();
+    if (status.name !== 'RUNNING') return { id, status: statusOf(status) };
+    return { id, status: (await viewRun(connected, store, id)).state.status };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { id, status: 'forgotten' };
     throw error;
@@ -90,10 +106,12 @@ const HEADER = ['id', 'pipeline', 'cron', 'timezone', 'overlap', 'next', 'last r
 
 function rowOf(schedule: ListedSchedule): readonly string[] {
   const { id, pipeline, cron, timezone, overlap, paused, note, next, last } = schedule;
+  const { waits_for: open } = schedule;
+  const start = open === null ? (next ?? '-') : `none while '${open}' is paused`;
   const pause = note === null ? 'paused' : `paused: ${note}`;
   return [
     ...[id, pipeline ?? '-', cron, timezone, overlap],
-    paused ? pause : (next ?? '-'),
+    paused ? pause : start,
     last === null ? '-' : `${last.id} (${last.status})`,
   ];
 }

@@ -368,3 +368,21 @@ test('a webhook hears of each pause, signed, though it was away at first', async
   await site.update('told', 'approve', { step: 'gate', decision: 'approved', by: 'ada' });
   expect((await site.ended('told')).status).toBe('completed');
 });
+
+test('a schedule says that a paused run keeps it from starting others', async () => {
+  const file = site.path('scheduled.yaml');
+  await writeFile(file, `${shaky(site.path('never'))}on: { schedule: [{ cron: '@yearly' }] }\n`);
+  const steps = ['--steps', site.path('kinds.ts')];
+  expect(await site.retune('schedule', 'apply', file, ...steps)).toMatchObject({ code: 0 });
+  const { stdout } = await site.retune('schedule', 'trigger', 'shaky', '--json');
+  const { run } = JSON.parse(stdout) as { run: string };
+  await site.paused(run);
+  const listed = await site.retune('schedule', 'list');
+  expect(listed.stdout).toContain(`none while '${run}' is paused`);
+  expect(listed.stdout).toContain(`${run} (paused)`);
+  await site.retune('cancel', run);
+  const after = await site.retune('schedule', 'list', '--json');
+  expect(JSON.parse(after.stdout)).toMatchObject([
+    { waits_for: null, last: { status: 'cancelled' } },
+  ]);
+});
