@@ -113,7 +113,7 @@ test('a process that memory ran out for goes on in smaller passes', async () => 
 test('an evaluation that memory ran out for begins again in smaller passes', async () => {
   const { modelFiles } = await train({ ...input, outputDirectory: await temporaryFolder() });
   // The long rows come last, in passes that need more memory than all before.
-  const lengths = [...Array<number>(2000).fill(20), ...Array<number>(4).fill(1000)];
+  const lengths = [...Array<number>(10_000).fill(20), ...Array<number>(4).fill(1000)];
   const rows = lengths.map((length, row) => ({
     ...{ id: `${row}`, inputIds: new Int32Array(length).fill(1 + (row % 9)), label: row % 3 },
     ...{ values: null, completionMask: null },

@@ -63,7 +63,14 @@ test('apply creates the schedules of a file; again it changes nothing', async ()
   await server.untilListed('small', 'rare');
   const listed = await server.json<readonly JsonObject[]>('list');
   const year = new Date().getUTCFullYear() + 1;
-  const shape = { pipeline: 'small', overlap: 'skip', paused: false, note: null, last: null };
+  const shape = {
+    pipeline: 'small',
+    overlap: 'skip',
+    paused: false,
+    note: null,
+    last: null,
+    waits_for: null,
+  };
   expect(listed).toEqual([
     {
       ...{ ...shape, id: 'rare', cron: '@yearly', timezone: 'UTC' },
