@@ -14,25 +14,16 @@ export function peerPython(): string {
   const given = process.env['RETUNE_BENCH_PYTHON'];
   if (given !== undefined) return given;
   const digest = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 12);
-  return scratchPython(`bench-python-${digest}`, ['-r', REQUIREMENTS.pathname]);
-}
-
-/**
- * A Python in an environment below ~/.cache/retune that is made once.
- *
- * @param packages as pip takes them
- */
-export function scratchPython(name: string, packages: readonly string[]): string {
-  const folder = join(homedir(), '.cache', 'retune', name);
+  const folder = join(homedir(), '.cache', 'retune', `bench-python-${digest}`);
   const python = join(folder, 'bin', 'python');
   const isWhole = existsSync(join(folder, 'installed'));
   if (isWhole) return python;
-  console.log(`installing ${packages.join(' ')} into ${folder}`);
+  console.log(`installing torch and transformers into ${folder}`);
   const run = (command: string, args: readonly string[]): void => {
     execFileSync(command, args, { stdio: 'inherit' });
   };
   run('python3', ['-m', 'venv', folder]);
-  run(python, ['-m', 'pip', 'install', '--quiet', ...packages]);
+  run(python, ['-m', 'pip', 'install', '--quiet', '-r', REQUIREMENTS.pathname]);
   run('touch', [join(folder, 'installed')]);
   return python;
 }

@@ -3,12 +3,9 @@
  * with as many activities, in turn, on one embedded server with a file database; the same pipeline
  * again from the cache; and a matrix of 1,000 entries. Beside it: orchestration.md, which it writes.
  *
- *     node setup/exec.mjs bench/orchestration.ts [--peers]
- *
- * With --peers other orchestrators do the same in the same turns: they are installed into scratch
- * environments first.
+ *     node setup/exec.mjs bench/orchestration.ts
  */
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
@@ -18,35 +15,13 @@ import { startLocalStack } from '../cli/local-stack.ts';
 import { CONTROL_QUEUE, PIPELINE_WORKFLOW } from '../plan/names.ts';
 import { readAttempts } from '../store/ledger.ts';
 import { openStore } from '../store/open.ts';
-import { scratchPython } from './environment.ts';
 
 const STEPS = 40;
 const TURNS = 7;
 const MATRIX_TURNS = 1;
 
-/** Package and version, and of how many steps a turn is. */
-const PEERS = [
-  { name: 'prefect', version: '3.9.1', steps: 40 },
-  { name: 'metaflow', version: '2.19.39', steps: 10 },
-  { name: 'dagster', version: '1.13.29', steps: 5 },
-] as const;
-/** They take long. */
-const PEER_TURNS = 3;
-const PEERS_NOTE = ` Other orchestrators ([orchestration.py](peers/orchestration.py), of
-\`--peers\`) take ${PEER_TURNS} of the same turns, by their defaults: Prefect in one process with its temporary server on
-SQLite, Metaflow and Dagster with a process a step.`;
-
 const STEP_FILE = join(import.meta.dirname, 'orchestration-steps.ts');
 const BARE = join(import.meta.dirname, 'orchestration-bare.ts');
-
-const peers = process.argv.includes('--peers')
-  ? PEERS.map((peer) => ({
-      ...peer,
-      python: scratchPython(`bench-${peer.name}-${peer.version}`, [
-        `${peer.name}==${peer.version}`,
-      ]),
-    }))
-  : [];
 
 const home = mkdtempSync(join(tmpdir(), 'retune-bench-'));
 process.env['RETUNE_HOME'] = home;
@@ -73,12 +48,10 @@ interface Times {
   readonly steps: number[];
   readonly cached: number[];
   readonly matrix: number[];
-  /** By the peer's name, a step. */
-  readonly peers: { readonly [name: string]: number[] };
 }
 
 async function measure(client: Client): Promise<Times> {
-  const times: Times = { bare: [], steps: [], cached: [], matrix: [], peers: {} };
+  const times: Times = { bare: [], steps: [], cached: [], matrix: [] };
   // The first turn fills caches of both sides.
   for (let turn = 0; turn <= TURNS; turn += 1) {
     const run = `turn-${turn}`;
@@ -96,7 +69,6 @@ async function measure(client: Client): Promise<Times> {
     times.bare.push(bare);
     times.steps.push(steps);
     times.cached.push(cached);
-    if (turn <= PEER_TURNS) runPeers(times);
   }
   for (let turn = 0; turn < MATRIX_TURNS; turn += 1) {
     const id = { workflowId: `matrix-${turn}` };
@@ -104,17 +76,6 @@ async function measure(client: Client): Promise<Times> {
     await expectExecutions(id, 1_000);
   }
   return times;
-}
-
-function runPeers({ peers: found }: { peers: Record<string, number[]> }): void {
-  for (const { name, python, steps } of peers) {
-    const program = join(import.meta.dirname, 'peers', 'orchestration.py');
-    const printed = execFileSync(python, [program, name, String(steps)], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    (found[name] ??= []).push(Number(/^ms a step: (.*)$/m.exec(printed)?.[1]));
-  }
 }
 
 function submit(client: Client, id: { workflowId: string }, pipeline: object): Promise<unknown> {
@@ -156,7 +117,6 @@ function matrix(run: string): object {
 
 function report(times: Times): void {
   const ratios = times.steps.map((ms, turn) => ms / (times.bare[turn] ?? NaN));
-  const perStep = (values: readonly number[]): number[] => values.map((value) => value / STEPS);
   const perEntry = times.matrix.map((ms) => ms / 1_000);
   const row = (name: string, values: readonly number[], shown: (value: number) => string): string =>
     `| ${name} | ${median(values, shown)} |`;
@@ -167,7 +127,7 @@ function report(times: Times): void {
 \`node setup/exec.mjs bench/orchestration.ts\`: the server and worker of \`npm run dev\` (a file database, the poll rates of
 [temporal-server.ts](../cli/temporal-server.ts)), and beside them a worker with a workflow of ${STEPS} activities, each
 with the result of the one before. Both do nothing. In turn, ${TURNS} times (the matrix ${MATRIX_TURNS}); wall time, from the
-client's call to the result. The ledger has each step once.${peers.length === 0 ? '' : PEERS_NOTE}
+client's call to the result. The ledger has each step once.
 
 Measured on ${cpu?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, Node ${process.versions.node}; load average ${loadavg()[0]?.toFixed(1)}.
 
@@ -179,11 +139,6 @@ ${[
   row('the pipeline, times the workflow of the same turn', ratios, (value) => value.toFixed(2)),
   row('the pipeline again, all from the cache', times.cached, ms),
   row('a matrix of 1,000 entries, an entry', perEntry, ms),
-  row('a workflow by hand, an activity', perStep(times.bare), ms),
-  row('a pipeline, a step', perStep(times.steps), ms),
-  ...peers.map(({ name, version, steps }) =>
-    row(`${name} ${version}, ${steps} steps, a step`, times.peers[name] ?? [], ms),
-  ),
 ].join('\n')}
 `;
   writeFileSync(join(import.meta.dirname, 'orchestration.md'), page);
