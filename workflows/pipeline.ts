@@ -116,11 +116,14 @@ export async function pipeline(
   /** Says that the run waits for somebody, or does not any more. */
   function showPause(isPaused: boolean): void {
     const { status, note } = progress.state;
+    if (!isPaused) {
+      if (status === 'paused') progress.apply({ kind: 'resumed' });
+      return;
+    }
     const { problem } = messages;
     const unsent = problem === undefined ? '' : `; the message of it was not sent: ${problem}`;
     const reason = `${pauseNote(progress.state, progress.paused(), interventions.isHeld)}${unsent}`;
-    if (!isPaused && status === 'paused') progress.apply({ kind: 'resumed' });
-    if (!isPaused || (status === 'paused' && note === reason)) return;
+    if (status === 'paused' && note === reason) return;
     progress.apply({ kind: 'paused', note: reason });
     // Whoever asks while no worker is there is to hear of it; the next step records the end of it.
     recorded = control.recordRun({ run, state: progress.snapshot() }).catch((error: unknown) => {
