@@ -182,6 +182,13 @@ export class ObservedRun {
     };
   }
 
+  /** Waits until an attempt can be resumed from a checkpoint. */
+  async untilCheckpoint(attempt: AttemptRecord): Promise<void> {
+    await until('a checkpoint', async () =>
+      (await this.checkpointSteps(attempt)).length > 0 ? true : undefined,
+    );
+  }
+
   /** Steps of the checkpoints that an attempt can be resumed from, the newest first. */
   async checkpointSteps({ fingerprint }: AttemptRecord): Promise<readonly number[]> {
     return (await listCheckpoints(this.store, fingerprint)).map(({ step }) => step);

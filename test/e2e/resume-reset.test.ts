@@ -52,9 +52,7 @@ describe.concurrent('temporal workflow reset in the middle of a training', () =>
         await startWorker(site);
         const run = await submit(site, 'reset', TRAINING);
         const attempt = await run.untilAttempt('tune', 0, 'begun', () => true);
-        await until('a checkpoint', async () =>
-          (await run.checkpointSteps(attempt)).length > 0 ? true : undefined,
-        );
+        await run.untilCheckpoint(attempt);
         await reset(site, run, ['--type', type]);
 
         expect(await run.ended()).toMatchObject({ status: 'completed', outputs: { model } });
@@ -98,9 +96,7 @@ describe.concurrent('temporal workflow reset in the middle of a training', () =>
       await startWorker(site);
       const run = await submit(site, 'reset', TRAINING);
       const attempt = await run.untilAttempt('tune', 0, 'begun', () => true);
-      await until('a checkpoint', async () =>
-        (await run.checkpointSteps(attempt)).length > 0 ? true : undefined,
-      );
+      await run.untilCheckpoint(attempt);
       const args = ['--workflow-id', run.id, '--activity-id', 'tune', '--reset-heartbeats'];
       await temporalJson(site, ['activity', 'reset', ...args]);
 
